@@ -1,0 +1,3 @@
+module github.com/espalier-nic/espalier
+
+go 1.26
