@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Simple dual-port RAM: one write port, one read port, read data one cycle after the address. A read of the address that
+// is written in the same cycle gives the old word. Maps to block RAM; contents are not reset.
+
+`default_nettype none
+
+module espalier_ram_sdp #(
+    parameter int WIDTH = 32,  // bits of a word
+    parameter int DEPTH = 512, // words, at least 2
+    parameter int AW = $clog2(DEPTH) // derived: bits of an address
+) (
+    input  wire              clk_i,
+
+    input  wire              we_i,
+    input  wire  [AW-1:0]    waddr_i,
+    input  wire  [WIDTH-1:0] wdata_i,
+
+    input  wire              re_i,    // 0 keeps rdata_o
+    input  wire  [AW-1:0]    raddr_i,
+    output wire  [WIDTH-1:0] rdata_o
+);
+
+    logic [WIDTH-1:0] mem [0:DEPTH-1] /* verilator public_flat_rd */;
+    logic [WIDTH-1:0] rdata_q;
+
+    assign rdata_o = rdata_q;
+
+    always_ff @(posedge clk_i) begin
+        if (we_i) mem[waddr_i] <= wdata_i;
+        if (re_i) rdata_q <= mem[raddr_i];
+    end
+
+endmodule
+
+`default_nettype wire
