@@ -89,8 +89,10 @@ type Info struct {
 
 // BAR is a base address register's memory. Offsets must be naturally aligned
 // and inside the BAR, else ErrRange. Accesses are little-endian, happen once,
-// in program order and with exactly that width. A read that the device answers
-// with an error yields all ones and no error, as on PCIe.
+// in program order and with exactly that width. A write reaches the device
+// after all earlier writes of the calling goroutine to DMA memory are visible
+// to it; so a doorbell needs no barrier of its own. A read that the device
+// answers with an error yields all ones and no error, as on PCIe.
 type BAR interface {
 	Size() uint64
 	Read8(offset uint64) (uint8, error)
