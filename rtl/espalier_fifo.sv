@@ -62,7 +62,8 @@ module espalier_fifo #(
         end
     end
 
-    `ESPALIER_ASSERT(a_count, clk_i, rst_i, count_q <= CW'(DEPTH))
+    // the pointers and the count say the same
+    `ESPALIER_ASSERT(a_count, clk_i, rst_i, (32'(rd_q) + 32'(count_q)) % DEPTH == 32'(wr_q))
 
 endmodule
 

@@ -32,7 +32,8 @@ type Unit struct {
 	// header Vdut.h, whatever the module is called.
 	Top string
 	// Bench is the C++ file with main(), relative to the calling test's
-	// folder; headers (*.h) beside it are hashed too.
+	// folder: "testdata/tb.cpp", because the go tool takes no C++ file beside Go
+	// files. Headers (*.h) beside it are hashed too.
 	Bench string
 	// Sources are SystemVerilog files relative to the repository's root, packages
 	// first. The folders rtl/ and regs/sv/ are searched for includes.
