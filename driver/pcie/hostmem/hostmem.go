@@ -7,6 +7,7 @@
 package hostmem
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -25,7 +26,15 @@ const FirstIOVA = 0x10_0000_0000
 type Pool struct {
 	mu     sync.RWMutex
 	next   uint64
-	blocks []*pcie.Memory // ascending IOVA
+	blocks []block // ascending IOVA
+}
+
+// block is memory handed out. bytes is what was mapped, whatever the user has
+// done to memory.Bytes since.
+type block struct {
+	memory *pcie.Memory
+	iova   uint64
+	bytes  []byte
 }
 
 // NewPool returns an empty pool.
@@ -47,9 +56,9 @@ func (p *Pool) Alloc(size int) (*pcie.Memory, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := &pcie.Memory{Bytes: bytes, IOVA: p.next, Handle: p}
+	m := &pcie.Memory{Bytes: bytes, IOVA: p.next}
 	p.next += uint64(size) + uint64(page) // a page that nothing owns between blocks
-	p.blocks = append(p.blocks, m)
+	p.blocks = append(p.blocks, block{memory: m, iova: m.IOVA, bytes: bytes})
 	return m, nil
 }
 
@@ -66,8 +75,8 @@ func (p *Pool) index(m *pcie.Memory) (int, bool) {
 	if m == nil {
 		return 0, false
 	}
-	i := sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].IOVA >= m.IOVA })
-	return i, i < len(p.blocks) && p.blocks[i] == m
+	i := sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].iova >= m.IOVA })
+	return i, i < len(p.blocks) && p.blocks[i].memory == m
 }
 
 // Free unmaps memory. The device's access must have been withdrawn before.
@@ -78,23 +87,13 @@ func (p *Pool) Free(m *pcie.Memory) error {
 	if !ok {
 		return fmt.Errorf("freed memory is not allocated here: %w", pcie.ErrRange)
 	}
+	bytes := p.blocks[i].bytes
 	p.blocks = append(p.blocks[:i], p.blocks[i+1:]...)
-	bytes := m.Bytes
-	m.Bytes, m.Handle = nil, nil
+	m.Bytes = nil
 	if err := unmap(bytes); err != nil {
 		return fmt.Errorf("unmap of DMA memory at %#x: %w", m.IOVA, err)
 	}
 	return nil
-}
-
-// Blocks calls f for each block, in ascending order of address.
-func (p *Pool) Blocks(f func(m *pcie.Memory)) {
-	p.mu.RLock()
-	blocks := append([]*pcie.Memory(nil), p.blocks...)
-	p.mu.RUnlock()
-	for _, m := range blocks {
-		f(m)
-	}
 }
 
 // Read copies memory at an address into dst, as a device does. It reports
@@ -125,27 +124,30 @@ func (p *Pool) Write(iova uint64, src []byte) bool {
 
 // find returns the size bytes at iova if one block holds them all. p.mu is held.
 func (p *Pool) find(iova uint64, size int) []byte {
-	i := sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].IOVA > iova })
+	i := sort.Search(len(p.blocks), func(i int) bool { return p.blocks[i].iova > iova })
 	if i == 0 {
 		return nil
 	}
-	m := p.blocks[i-1]
-	at := iova - m.IOVA
-	if at > uint64(len(m.Bytes)) || uint64(len(m.Bytes))-at < uint64(size) {
+	b := p.blocks[i-1]
+	at := iova - b.iova
+	if at > uint64(len(b.bytes)) || uint64(len(b.bytes))-at < uint64(size) {
 		return nil
 	}
-	return m.Bytes[at : at+uint64(size)]
+	return b.bytes[at : at+uint64(size)]
 }
 
-// Close frees everything.
+// Close frees everything; Memory.Bytes of all blocks is nil afterwards.
 func (p *Pool) Close() error {
-	var all []*pcie.Memory
-	p.Blocks(func(m *pcie.Memory) { all = append(all, m) })
-	var first error
-	for _, m := range all {
-		if err := p.Free(m); err != nil && first == nil {
-			first = err
+	p.mu.Lock()
+	blocks := p.blocks
+	p.blocks = nil
+	p.mu.Unlock()
+	var errs []error
+	for _, b := range blocks {
+		b.memory.Bytes = nil
+		if err := unmap(b.bytes); err != nil {
+			errs = append(errs, fmt.Errorf("unmap of DMA memory at %#x: %w", b.iova, err))
 		}
 	}
-	return first
+	return errors.Join(errs...)
 }
