@@ -28,6 +28,24 @@ package espalier_pkg;
     localparam int RX_USER_CLASS_LSB  = 37;
     localparam int RX_USER_W          = 39;
 
+    // Key length of an SA (meta_keylen_i, SA records).
+    localparam logic [1:0] KEYLEN_128 = 2'd0;
+    localparam logic [1:0] KEYLEN_192 = 2'd1;
+    localparam logic [1:0] KEYLEN_256 = 2'd2;
+
+    // Byte reversal: from a stream's order (first byte in bits 7:0) to the standards' (first byte on top), and back.
+    function automatic logic [31:0] swap32(input logic [31:0] x);
+        swap32 = {x[7:0], x[15:8], x[23:16], x[31:24]};
+    endfunction
+
+    function automatic logic [63:0] swap64(input logic [63:0] x);
+        swap64 = {swap32(x[31:0]), swap32(x[63:32])};
+    endfunction
+
+    function automatic logic [127:0] swap128(input logic [127:0] x);
+        swap128 = {swap32(x[31:0]), swap32(x[63:32]), swap32(x[95:64]), swap32(x[127:96])};
+    endfunction
+
 endpackage
 /* verilator lint_on UNUSEDPARAM */
 
