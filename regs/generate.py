@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 
 REGS = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(REGS / "exporter"))
 
 from systemrdl import RDLCompileError, RDLCompiler  # noqa: E402
 
-from espalier_rdl import go_enums, go_map, go_records, go_registers, model, sv_package  # noqa: E402
+from espalier_rdl import go_enums, go_map, go_records, go_registers, model, sv_block, sv_package  # noqa: E402
 
 SOURCE = "regs/espalier.rdl"
 COMMAND = "make regs"
@@ -31,6 +32,7 @@ TEXT_OUTPUTS = {
     "regs/records_gen.go": go_records.generate,
     "regs/map_gen.go": go_map.generate,
     "rtl/espalier_regs_pkg.sv": sv_package.generate,
+    "rtl/espalier_regs.sv": sv_block.generate,
 }
 
 

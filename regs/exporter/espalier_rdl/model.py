@@ -41,6 +41,7 @@ class Field:
     desc: str
     sw_readable: bool
     sw_writable: bool
+    hw_readable: bool
     hw_writable: bool
     on_write: str  # "", "woset" or "woclr"
     reset: int | None
@@ -271,6 +272,7 @@ class _Builder:
             desc=_desc(node),
             sw_readable=node.is_sw_readable,
             sw_writable=node.is_sw_writable,
+            hw_readable=node.is_hw_readable,
             hw_writable=node.is_hw_writable,
             on_write=names[on_write],
             reset=node.get_property("reset"),
