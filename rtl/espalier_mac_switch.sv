@@ -48,30 +48,40 @@ module espalier_mac_switch #(
     input  wire           s_axis_mac_tuser_i
 );
 
-    logic mid_q;  // the MAC has begun a frame and not ended it
-    logic drop_q; // the rest of that frame is thrown away
+    logic loop_q;   // loopback in force: the mode changes between frames only
+    logic tx_mid_q; // a frame of espalier_tx_egress has begun and not ended
+    logic rx_mid_q; // the same for the MAC
+    logic drop_q;   // the rest of the MAC's frame is thrown away
 
-    // Once part of a frame was thrown away, all that is left of it is. Loopback is changed while reception is off, so a frame
-    // of the NIC's own is never cut by it.
-    wire refuse = discard_i || loopback_i;
-    wire drop   = refuse || (mid_q && drop_q);
-    wire beat   = s_axis_mac_tvalid_i && s_axis_mac_tready_o;
+    wire tx_beat = tx_tvalid_i && tx_tready_o;
+    wire rx_beat = s_axis_mac_tvalid_i && s_axis_mac_tready_o;
+    wire tx_mid  = tx_beat ? !tx_tlast_i : tx_mid_q;
+    wire rx_mid  = rx_beat ? !s_axis_mac_tlast_i : rx_mid_q;
+
+    // Once part of a frame was thrown away, all that is left of it is, also when no beat of it came meanwhile.
+    wire drop = discard_i || loop_q || drop_q;
+
+    // No frame toward either side has begun or is on offer, so the mode may change.
+    wire between = !tx_mid && (!tx_tvalid_i || tx_beat) && (!rx_mid || drop);
 
     assign s_axis_mac_tready_o = drop || rx_tready_i;
 
     always_ff @(posedge clk_i) begin
         if (rst_i) begin
-            mid_q  <= 1'b0;
-            drop_q <= 1'b0;
+            loop_q   <= 1'b0;
+            tx_mid_q <= 1'b0;
+            rx_mid_q <= 1'b0;
+            drop_q   <= 1'b0;
         end else begin
-            if (beat) mid_q <= !s_axis_mac_tlast_i;
-            // A stop in the middle of a frame spoils the frame even when no beat of it comes meanwhile.
-            drop_q <= drop && ((mid_q && !(beat && s_axis_mac_tlast_i)) || (beat && !s_axis_mac_tlast_i));
+            if (between) loop_q <= loopback_i;
+            tx_mid_q <= tx_mid;
+            rx_mid_q <= rx_mid;
+            drop_q   <= drop && rx_mid;
         end
     end
 
     always_comb begin
-        if (loopback_i) begin
+        if (loop_q) begin
             rx_tdata_o  = tx_tdata_i;
             rx_tkeep_o  = tx_tkeep_i;
             rx_tvalid_o = tx_tvalid_i && !discard_i;
@@ -90,7 +100,7 @@ module espalier_mac_switch #(
 
     assign m_axis_mac_tdata_o  = tx_tdata_i;
     assign m_axis_mac_tkeep_o  = tx_tkeep_i;
-    assign m_axis_mac_tvalid_o = tx_tvalid_i && !loopback_i;
+    assign m_axis_mac_tvalid_o = tx_tvalid_i && !loop_q;
     assign m_axis_mac_tlast_o  = tx_tlast_i;
     assign m_axis_mac_tuser_o  = 1'b0;
 
