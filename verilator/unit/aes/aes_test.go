@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package aes tests espalier_aes_pipe against crypto/aes.
+package aes
+
+import (
+	"bytes"
+	"crypto/aes"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"math/rand"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/espalier-nic/espalier/verilator/unit/bench"
+)
+
+// From the cycle in which a command's SA index is presented to the cycle in
+// which its encrypted block is at the output.
+const latency = 1 + 15
+
+const numSA = 64
+
+func unit(fast bool, sa int) bench.Unit {
+	return bench.Unit{
+		Name:  "aes",
+		Top:   "espalier_aes_pipe",
+		Bench: "testdata/tb.cpp",
+		Sources: []string{
+			"rtl/espalier_pkg.sv", "rtl/espalier_ram_sdp.sv", "rtl/espalier_aes_sbox.sv",
+			"rtl/espalier_aes_round.sv", "rtl/espalier_aes_pipe.sv",
+		},
+		Params: map[string]string{"NUM_SA": fmt.Sprint(sa)},
+		Fast:   fast,
+	}
+}
+
+// A command of one cycle; see testdata/tb.cpp.
+type command [40]byte
+
+func writeKey(slot, round int, key []byte) (c command) {
+	c[0], c[1] = 1, byte(round)
+	binary.LittleEndian.PutUint16(c[2:], uint16(slot))
+	copy(c[16:], key)
+	return c
+}
+
+func encrypt(slot int, keylen byte, block []byte) (c command) {
+	c[4], c[5] = 1, keylen
+	binary.LittleEndian.PutUint16(c[6:], uint16(slot))
+	copy(c[16:], block)
+	return c
+}
+
+func TestEveryBlockOfAnotherKey(t *testing.T) {
+	exe := bench.Build(t, unit(false, numSA))
+	rng := rand.New(rand.NewSource(1))
+	var in []command
+	keys := make([][]byte, numSA)
+	for slot := range keys {
+		keys[slot] = make([]byte, 16+8*(slot%3))
+		rng.Read(keys[slot])
+		for round, k := range roundKeys(keys[slot]) {
+			in = append(in, writeKey(slot, round, k))
+		}
+	}
+	want := map[int][]byte{} // by cycle
+	for range 20000 {
+		slot := rng.Intn(numSA)
+		block := make([]byte, 16)
+		rng.Read(block)
+		c, err := aes.NewCipher(keys[slot])
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := make([]byte, 16)
+		c.Encrypt(w, block)
+		want[len(in)+latency] = w
+		in = append(in, encrypt(slot, byte(slot%3), block))
+	}
+	in = append(in, make([]command, latency+1)...)
+
+	out := run(t, exe, in)
+	for cycle, w := range want {
+		if got := out[16*cycle : 16*cycle+16]; !bytes.Equal(got, w) {
+			t.Fatalf("cycle %d keylen %d: got %x, want %x", cycle, in[cycle-latency][5], got, w)
+		}
+	}
+}
+
+// A round-key write takes effect for later blocks and for its slot alone.
+func TestRewrittenKey(t *testing.T) {
+	exe := bench.Build(t, unit(false, numSA))
+	old, fresh := make([]byte, 32), bytes.Repeat([]byte{0x5a}, 32)
+	var in []command
+	for round, k := range roundKeys(old) {
+		in = append(in, writeKey(3, round, k), writeKey(4, round, k))
+	}
+	for round, k := range roundKeys(fresh) {
+		in = append(in, writeKey(3, round, k))
+	}
+	in = append(in, command{}) // the write port has one register
+	block := []byte("sixteen bytes...")
+	first := len(in) + latency
+	in = append(in, encrypt(3, 2, block), encrypt(4, 2, block))
+	in = append(in, make([]command, latency+1)...)
+	out := run(t, exe, in)
+	for i, key := range [][]byte{fresh, old} {
+		c, err := aes.NewCipher(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := make([]byte, 16)
+		c.Encrypt(w, block)
+		if got := out[16*(first+i):][:16]; !bytes.Equal(got, w) {
+			t.Errorf("slot %d: got %x, want %x", 3+i, got, w)
+		}
+	}
+}
+
+// BenchmarkSimulation measures simulated cycles per second of the pipeline alone.
+func BenchmarkSimulation(b *testing.B) {
+	exe := bench.Build(b, unit(true, 1024))
+	for b.Loop() {
+		out := bench.Run(b, exe, nil, "speed", "2000000")
+		v, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(v, "cycles/s")
+	}
+}
+
+func run(t *testing.T, exe string, in []command) []byte {
+	t.Helper()
+	var stdin bytes.Buffer
+	for _, c := range in {
+		stdin.Write(c[:])
+	}
+	out := bench.Run(t, exe, stdin.Bytes())
+	if len(out) != 16*len(in) {
+		t.Fatalf("%d bytes out for %d cycles", len(out), len(in))
+	}
+	return out
+}
+
+// roundKeys is the key expansion of FIPS 197, section 5.2.
+func roundKeys(key []byte) [][]byte {
+	nk := len(key) / 4
+	w := make([]uint32, 4*(nk+7))
+	rcon := uint32(1) << 24
+	for i := range w {
+		if i < nk {
+			w[i] = binary.BigEndian.Uint32(key[4*i:])
+			continue
+		}
+		t := w[i-1]
+		switch {
+		case i%nk == 0:
+			t = subWord(bits.RotateLeft32(t, 8)) ^ rcon
+			rcon = uint32(double(byte(rcon>>24))) << 24
+		case nk > 6 && i%nk == 4:
+			t = subWord(t)
+		}
+		w[i] = w[i-nk] ^ t
+	}
+	keys := make([][]byte, len(w)/4)
+	for r := range keys {
+		for c := range 4 {
+			keys[r] = binary.BigEndian.AppendUint32(keys[r], w[4*r+c])
+		}
+	}
+	return keys
+}
+
+func subWord(w uint32) uint32 {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], w)
+	for i := range b {
+		b[i] = sbox(b[i])
+	}
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// sbox follows the definition in FIPS 197, 5.1.1: inverse, then affine map.
+func sbox(a byte) byte {
+	inv := byte(0)
+	for x := 1; x < 256; x++ {
+		if times(a, byte(x)) == 1 {
+			inv = byte(x)
+			break
+		}
+	}
+	r := byte(0x63)
+	for i := range 5 {
+		r ^= bits.RotateLeft8(inv, i)
+	}
+	return r
+}
+
+func times(a, b byte) (r byte) {
+	for ; b != 0; b >>= 1 {
+		if b&1 != 0 {
+			r ^= a
+		}
+		a = double(a)
+	}
+	return r
+}
+
+func double(a byte) byte {
+	if a&0x80 != 0 {
+		return a<<1 ^ 0x1b
+	}
+	return a << 1
+}
