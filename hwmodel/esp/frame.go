@@ -212,7 +212,7 @@ func Strip(dst, frame []byte, v Verdict) ([]byte, error) {
 	base := len(dst)
 	dst = append(dst, frame[:v.Offset]...)
 	ip := dst[base+ethernetHeaderLen:]
-	ipv6 := v.SA.dst.Is6()
+	ipv6 := binary.BigEndian.Uint16(frame[12:14]) == etherTypeIPv6
 	if ipv6 {
 		ip[6] = v.NextHeader
 	} else {

@@ -67,8 +67,9 @@ func (v *Verdict) Word12() uint32 {
 	return uint32(v.NextHeader) | uint32(v.PadLength)<<8 | 1<<16
 }
 
-// Lookup finds the inbound SA for a packet, or returns nil.
-type Lookup func(Selector) *SA
+// Lookup finds the inbound SA for a packet, or returns nil. The selector is
+// valid during the call only.
+type Lookup func(*Selector) *SA
 
 // Open judges a received frame and returns what a correct NIC delivers,
 // appended to dst, and its verdict. frame is not changed and must not overlap
@@ -77,11 +78,13 @@ type Lookup func(Selector) *SA
 // The rows of the contract's table that depend on the NIC's configuration
 // (frames the MAC flagged, length limits, IPSEC_ENABLE) are not decided here.
 func Open(dst, frame []byte, lookup Lookup) ([]byte, Verdict) {
-	l, ok := locate(frame)
-	if !ok {
+	s := scratchPool.Get().(*scratch)
+	defer scratchPool.Put(s)
+	l := &s.location
+	if !l.locate(frame) {
 		return append(dst, frame...), Verdict{Class: Untouched}
 	}
-	sa := lookup(l.selector)
+	sa := lookup(&l.selector)
 	if sa == nil {
 		return append(dst, frame...), Verdict{Class: NoSA}
 	}
@@ -101,7 +104,7 @@ func Open(dst, frame []byte, lookup Lookup) ([]byte, Verdict) {
 	payload := out[first:last]
 	copy(out[:first], frame[:first])
 	copy(out[last:], frame[last:])
-	if !sa.open(payload, frame[l.offset:end], sa.esnHi) {
+	if !sa.open(s, payload, frame[l.offset:end], sa.esnHi) {
 		copy(payload, frame[first:last])
 		v.Class, v.Status = AuthFailed, TransportESPAuthFailed
 		if sa.tunnel {

@@ -21,23 +21,24 @@ type location struct {
 	length   int // of the ESP packet by the IP header's length field; may be impossible, even negative
 }
 
-// locate finds the ESP packet in a frame. ok is false for every frame that the
+// locate finds the ESP packet in a frame. It reports false for every frame that the
 // NIC passes untouched without looking for an SA: not IPv4 or IPv6, an IPv4
 // header with options or of another version, a fragment, another protocol, or
 // a frame that ends before the ESP header does.
-func locate(frame []byte) (l location, ok bool) {
+func (l *location) locate(frame []byte) bool {
+	*l = location{}
 	if len(frame) < ethernetHeaderLen {
-		return l, false
+		return false
 	}
 	ip := frame[ethernetHeaderLen:]
 	switch binary.BigEndian.Uint16(frame[12:14]) {
 	case etherTypeIPv4:
 		if len(ip) < ipv4HeaderLen+HeaderLen || ip[0] != 4<<4|5 || ip[9] != ProtocolESP {
-			return l, false
+			return false
 		}
 		const moreFragments, fragmentOffset = 0x2000, 0x1FFF
 		if binary.BigEndian.Uint16(ip[6:8])&(moreFragments|fragmentOffset) != 0 {
-			return l, false
+			return false
 		}
 		copy(l.selector.Src[:4], ip[12:16])
 		copy(l.selector.Dst[:4], ip[16:20])
@@ -45,7 +46,7 @@ func locate(frame []byte) (l location, ok bool) {
 		l.length = int(binary.BigEndian.Uint16(ip[2:4])) - ipv4HeaderLen
 	case etherTypeIPv6:
 		if len(ip) < ipv6HeaderLen+HeaderLen || ip[6] != ProtocolESP {
-			return l, false
+			return false
 		}
 		l.selector.IPv6 = true
 		copy(l.selector.Src[:], ip[8:24])
@@ -53,8 +54,8 @@ func locate(frame []byte) (l location, ok bool) {
 		l.offset = ethernetHeaderLen + ipv6HeaderLen
 		l.length = int(binary.BigEndian.Uint16(ip[4:6]))
 	default:
-		return l, false
+		return false
 	}
 	l.selector.SPI = SPI(frame[l.offset:])
-	return l, true
+	return true
 }

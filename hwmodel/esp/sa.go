@@ -50,7 +50,7 @@ func (p Params) Format(f fmt.State, _ rune) {
 	if p.Src.IsValid() {
 		src = p.Src.String()
 	}
-	io.WriteString(f, fmt.Sprintf("%s %s SA SPI %#08x %s -> %s AES-GCM-%d%s", //nolint:errcheck // fmt.State keeps no error
+	io.WriteString(f, fmt.Sprintf("%s %s SA SPI %#08x %s -> %s AES-GCM-%d%s",
 		direction, mode, p.SPI, src, p.Dst, 8*len(p.Key), esn))
 }
 
@@ -148,18 +148,16 @@ func (sa *SA) ESNHi() uint32 { return sa.esnHi }
 func (sa *SA) KeyBits() int { return sa.keyBits }
 
 // Format implements fmt.Formatter without key material, whatever the verb.
-func (sa *SA) Format(f fmt.State, verb rune) {
-	if sa == nil {
-		io.WriteString(f, "no SA") //nolint:errcheck // fmt.State keeps no error
-		return
-	}
+// A value receiver, so that copies print the same.
+func (sa SA) Format(f fmt.State, verb rune) {
 	Params{SPI: sa.spi, Dst: sa.dst, Src: sa.src, Inbound: sa.inbound, Tunnel: sa.tunnel, ESN: sa.esn,
 		ESNHi: sa.esnHi, Key: make([]byte, sa.keyBits/8)}.Format(f, verb)
 }
 
-// scratch holds what is passed to the AEAD through its interface and would
-// otherwise be allocated for each packet.
+// scratch holds what is passed through interfaces and function values and
+// would otherwise be allocated for each packet.
 type scratch struct {
+	location
 	nonce [SaltLen + IVLen]byte
 	aad   [12]byte
 }

@@ -43,10 +43,8 @@ func (sa *SA) seal(packet []byte, seqHi uint32) {
 
 // open decrypts an ESP packet into dst, which has room for its payload, and
 // says whether its ICV was right; if not, dst is zeroed.
-func (sa *SA) open(dst, packet []byte, seqHi uint32) bool {
-	s := scratchPool.Get().(*scratch)
+func (sa *SA) open(s *scratch, dst, packet []byte, seqHi uint32) bool {
 	aad := s.fill(sa, packet, seqHi)
 	_, err := sa.aead.Open(dst[:0], s.nonce[:], packet[HeaderLen+IVLen:], aad)
-	scratchPool.Put(s)
 	return err == nil
 }
