@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/espalier-nic/espalier/internal/nearest"
+)
+
+// defaultConfig is read when it is there and --config names no other.
+const defaultConfig = "espalier.yaml"
+
+// Keys of the settings that every command understands. A key is a flag's name,
+// a key of the YAML file, and, in capitals behind ESPALIER_, of the environment.
+const (
+	keyDevice     = "device"
+	keySimLibrary = "sim-library"
+	keySimOptions = "sim-options"
+	keySeed       = "seed"
+	keyConfig     = "config"
+	keySAs        = "sas" // in the YAML file only: a list
+)
+
+// settings is the merged view of flags, environment and file.
+type settings struct {
+	viper *viper.Viper
+	// path of the file that was read, "" if none.
+	path string
+	sas  []saConfig
+	// known are the keys a file may hold: the flags of all commands, and sas.
+	known []string
+}
+
+func newSettings() *settings {
+	v := viper.New()
+	v.SetEnvPrefix("espalier")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
+	return &settings{viper: v, known: []string{keySAs}}
+}
+
+// addFlags adds the flags of all commands.
+func (s *settings) addFlags(flags *pflag.FlagSet) {
+	flags.String(keyDevice, "sim", "what to drive: sim (the RTL), sim:LIBRARY.so, or gonic (the model in Go)")
+	flags.String(keySimLibrary, "", "simulator library for --device sim (default: libespalier_sim.so beside the program or in build/sim)")
+	flags.StringToString(keySimOptions, nil, "simulator options as KEY=VALUE,..., such as mem_read_latency_max=200; see verilator/espalier_sim.h")
+	flags.Uint64(keySeed, 1, "seed of everything random; the same seed repeats a run exactly")
+	flags.String(keyConfig, "", "YAML file with settings (default: "+defaultConfig+" if present)")
+	s.learn(flags)
+}
+
+// learn makes the flags' names known as keys of the file.
+func (s *settings) learn(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != keyConfig && f.Name != "help" {
+			s.known = append(s.known, f.Name)
+		}
+	})
+}
+
+// load merges everything for cmd. It is the first thing a command does.
+func (s *settings) load(cmd *cobra.Command) error {
+	if err := s.viper.BindPFlags(cmd.Flags()); err != nil {
+		return err
+	}
+	path := s.viper.GetString(keyConfig)
+	if path == "" {
+		if _, err := os.Stat(defaultConfig); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		path = defaultConfig
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("configuration %s cannot be read: %w", path, errors.Unwrap(err))
+	}
+	if err := s.check(path, raw); err != nil {
+		return err
+	}
+	s.viper.SetConfigType("yaml")
+	if err := s.viper.ReadConfig(strings.NewReader(string(raw))); err != nil {
+		return fmt.Errorf("configuration %s is not valid YAML: %w", path, err)
+	}
+	s.path = path
+	return nil
+}
+
+// check refuses keys that no command knows and reads the SA list, strictly.
+func (s *settings) check(path string, raw []byte) error {
+	var top map[string]yaml.Node
+	if err := yaml.Unmarshal(raw, &top); err != nil {
+		return fmt.Errorf("configuration %s is not a YAML mapping: %s", path, oneLine(err))
+	}
+	keys := make([]string, 0, len(top))
+	for key := range top {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if !slices.Contains(s.known, key) {
+			return fmt.Errorf("configuration %s has the unknown key %q; nearest is %q", path, key, nearest.Name(key, s.known))
+		}
+	}
+	if node, ok := top[keySAs]; ok {
+		sas, err := decodeSAs(&node)
+		if err != nil {
+			return fmt.Errorf("configuration %s: %w", path, err)
+		}
+		s.sas = sas
+	}
+	return nil
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+func (s *settings) device() string     { return s.viper.GetString(keyDevice) }
+func (s *settings) simLibrary() string { return s.viper.GetString(keySimLibrary) }
+func (s *settings) seed() uint64       { return s.viper.GetUint64(keySeed) }
+func (s *settings) simOptions() map[string]string {
+	return s.viper.GetStringMapString(keySimOptions)
+}
