@@ -96,6 +96,7 @@ func TestOpenTable(t *testing.T) {
 		{"other destination v6", true, false, set(38, 0xFD), NoSA, 0, 0},
 
 		{"ESP header only", false, false, cut(42), BadSyntax, InvalidPacketSyntax, 0x00060002},
+		{"ESP header only v6", true, false, cut(62), BadSyntax, InvalidPacketSyntax, 0x00060002},
 		{"longer than the frame", false, false, func(f []byte) []byte { return f[:len(f)-1] }, BadSyntax, InvalidPacketSyntax, 0x00060002},
 		{"IP length below its header", false, false, func(f []byte) []byte { return length4(f, 19) }, BadSyntax, InvalidPacketSyntax, 0x00060002},
 		{"IP length 0", false, false, func(f []byte) []byte { return length4(f, 0) }, BadSyntax, InvalidPacketSyntax, 0x00060002},

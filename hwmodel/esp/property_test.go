@@ -177,3 +177,32 @@ func TestTransportBehindExtensionHeaders(t *testing.T) {
 		t.Errorf("trailer names protocol %d", got)
 	}
 }
+
+// TestOuterHeader pins a tunnel's outer header byte by byte: DSCP and ECN from
+// the inner header, DF too, TTL and identification as asked.
+func TestOuterHeader(t *testing.T) {
+	for _, c := range []struct {
+		outer6, inner6 bool
+		o              FrameOptions
+		want           []byte
+	}{
+		{false, false, FrameOptions{ID: 0x1234}, []byte{8, 0, 0x45, 0xB9, 0, 0x58, 0x12, 0x34, 0x40, 0, 64, 50, 0x3B, 0x4B, 198, 51, 100, 7, 192, 0, 2, 1}},
+		{false, true, FrameOptions{TTL: 1}, []byte{8, 0, 0x45, 0xB9, 0, 0x6C, 0, 0, 0, 0, 1, 50, 0xCC, 0x6B, 198, 51, 100, 7, 192, 0, 2, 1}},
+		{true, false, FrameOptions{TTL: 255}, []byte{0x86, 0xDD, 0x6B, 0x90, 0, 0, 0, 0x44, 50, 255}},
+		{true, true, FrameOptions{}, []byte{0x86, 0xDD, 0x6B, 0x90, 0, 0, 0, 0x58, 50, 64}},
+	} {
+		inner := innerFrame(c.inner6, 12)
+		if c.inner6 {
+			inner[14], inner[15] = 0x6B, 0x9F // traffic class B9, flow label not copied
+		} else {
+			inner[15] = 0xB9
+		}
+		out, err := testSA(t, c.outer6, true, false).Encapsulate(nil, inner, c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := out[12:][:len(c.want)]; !bytes.Equal(got, c.want) {
+			t.Errorf("outer v6 %v, inner v6 %v:\n%x, right is\n%x", c.outer6, c.inner6, got, c.want)
+		}
+	}
+}
