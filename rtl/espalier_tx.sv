@@ -45,6 +45,7 @@ module espalier_tx #(
 
     // outbound SAs
     output wire                   sa_req_o,
+    output wire                   sa_use_o, // with sa_req_o: a hit will be followed by sa_done_o
     output wire  [31:0]           sa_handle_o,
     input  wire                   sa_rsp_i,
     input  wire                   sa_hit_i,
@@ -206,6 +207,7 @@ module espalier_tx #(
                          !c_fits    ? ST_BAD_LENGTH : ST_OK;
 
     assign sa_req_o    = c_lookup;
+    assign sa_use_o    = c_late == ST_OK;
     assign sa_handle_o = c_handle_q;
 
     // ---------------------------------------------------------------------
@@ -271,7 +273,6 @@ module espalier_tx #(
     wire [6:0] k_status = (k_early != ST_OK) ? k_early :
                           (k_lookup && !a_hit)              ? ST_STALE_HANDLE : k_late;
     wire       k_good   = k_status == ST_OK;
-    wire       k_hit    = k_lookup && a_hit;
 
     wire       k_room   = list_ready && (!k_good || (fetch_ready && meta_ready));
 
@@ -333,7 +334,7 @@ module espalier_tx #(
     // ---------------------------------------------------------------------
     // Frames under way, and their completions.
 
-    wire        f_valid, f_hit, f_ipsec, f_report;
+    wire        f_valid, f_ipsec, f_report;
     wire [6:0]  f_status;
     wire [3:0]  f_queue;
     wire [15:0] f_index, f_length;
@@ -342,17 +343,17 @@ module espalier_tx #(
 
     /* verilator lint_off PINCONNECTEMPTY */
     espalier_fifo #(
-        .WIDTH(7 + 1 + 1 + 1 + 4 + 16 + 16 + 32),
+        .WIDTH(7 + 1 + 1 + 4 + 16 + 16 + 32),
         .DEPTH(FRAMES)
     ) u_frames (
         .clk_i     (clk_i),
         .rst_i     (rst_i),
         .s_valid_i (judged),
         .s_ready_o (list_ready),
-        .s_data_i  ({k_status, k_hit, k_ipsec, k_report, k_queue, k_index, k_length, k_handle}),
+        .s_data_i  ({k_status, k_ipsec, k_report, k_queue, k_index, k_length, k_handle}),
         .m_valid_o (f_valid),
         .m_ready_i (f_done),
-        .m_data_o  ({f_status, f_hit, f_ipsec, f_report, f_queue, f_index, f_length, f_handle}),
+        .m_data_o  ({f_status, f_ipsec, f_report, f_queue, f_index, f_length, f_handle}),
         .count_o   ()
     );
     /* verilator lint_on PINCONNECTEMPTY */
@@ -384,7 +385,7 @@ module espalier_tx #(
             stat_err_dma_o    <= 1'b0;
         end else begin
             cpl_valid_o       <= f_done || (cpl_valid_o && !cpl_ready_i);
-            sa_done_o         <= f_done && f_hit;
+            sa_done_o         <= f_done && f_good && f_ipsec;
             stat_esp_o        <= sent_o && f_ipsec;
             stat_err_handle_o <= f_done && f_final == ST_STALE_HANDLE;
             stat_err_desc_o   <= f_done && (f_final == ST_BAD_LENGTH ||
