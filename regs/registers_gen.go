@@ -7,7 +7,7 @@ package regs
 // BarSize is the number of bytes of BAR 0.
 const BarSize = 0x40000
 
-// Byte offsets of registers in BAR 0; for an array, of its element 0.
+// Byte offsets of registers in BAR 0. Arrays have functions, such as IntModerationOffset.
 const (
 	// IDOffset: Identity: the ASCII letters ESPL, first letter in the lowest byte.
 	IDOffset = 0x0
@@ -53,9 +53,6 @@ const (
 	IntArmOffset = 0x88
 	// IntSetOffset: Raise vectors by hand: counts one event on each vector written 1.
 	IntSetOffset = 0x8c
-	// IntModerationOffset: Moderation per vector: an armed vector fires when either limit is reached
-	// after an event.
-	IntModerationOffset = 0x100
 	// SACmdOffset: Start an operation on the window. Ignored while SA_STATUS.BUSY.
 	SACmdOffset = 0x1000
 	// SAStatusOffset: State of the SA window.
@@ -71,13 +68,6 @@ const (
 	SAESNHiOffset = 0x1048
 	// SASaltOffset: Salt of RFC 4106, first byte most significant.
 	SASaltOffset = 0x104c
-	// SADstOffset: Destination address; an IPv4 address is word 0, the others 0. All zero: any
-	// destination.
-	SADstOffset = 0x1050
-	// SASrcOffset: Source address; all zero: any source.
-	SASrcOffset = 0x1060
-	// SAKeyOffset: AES key, first byte most significant in word 0; unused words are ignored.
-	SAKeyOffset = 0x1070
 	// StatTxFramesLoOffset: Frames sent to the wire: bits 31:0; reading it latches HI.
 	StatTxFramesLoOffset = 0x2000
 	// StatTxFramesHiOffset: Frames sent to the wire: bits 63:32 as of the last read of LO.
@@ -184,44 +174,43 @@ const (
 // TxqCount is the number of elements that the interface has room for.
 const TxqCount = 16
 
-// TxqOffset returns the byte offset in BAR 0 of the page of txq[i]. It does not check i,
-// which is below TxqCount.
+// TxqOffset returns, for i below TxqCount, the byte offset in BAR 0 of the page of txq[i].
 func TxqOffset(i int) uint64 { return 0x10000 + 0x1000*uint64(i) }
 
 // RxqCount is the number of elements that the interface has room for.
 const RxqCount = 16
 
-// RxqOffset returns the byte offset in BAR 0 of the page of rxq[i]. It does not check i,
-// which is below RxqCount.
+// RxqOffset returns, for i below RxqCount, the byte offset in BAR 0 of the page of rxq[i].
 func RxqOffset(i int) uint64 { return 0x20000 + 0x1000*uint64(i) }
 
 // IntModerationCount is the number of elements that the interface has room for.
 const IntModerationCount = 32
 
-// IntModerationElementOffset returns the byte offset in BAR 0 of int_moderation[i]. It does not check i,
-// which is below IntModerationCount.
-func IntModerationElementOffset(i int) uint64 { return 0x100 + 0x4*uint64(i) }
+// IntModerationOffset returns, for i below IntModerationCount, the byte offset in BAR 0 of
+// int_moderation[i]: Moderation per vector: an armed vector fires when either limit is reached
+// after an event.
+func IntModerationOffset(i int) uint64 { return 0x100 + 0x4*uint64(i) }
 
 // SADstCount is the number of elements that the interface has room for.
 const SADstCount = 4
 
-// SADstElementOffset returns the byte offset in BAR 0 of sa.dst[i]. It does not check i,
-// which is below SADstCount.
-func SADstElementOffset(i int) uint64 { return 0x1050 + 0x4*uint64(i) }
+// SADstOffset returns, for i below SADstCount, the byte offset in BAR 0 of sa.dst[i]: Destination
+// address; an IPv4 address is word 0, the others 0. All zero: any destination.
+func SADstOffset(i int) uint64 { return 0x1050 + 0x4*uint64(i) }
 
 // SASrcCount is the number of elements that the interface has room for.
 const SASrcCount = 4
 
-// SASrcElementOffset returns the byte offset in BAR 0 of sa.src[i]. It does not check i,
-// which is below SASrcCount.
-func SASrcElementOffset(i int) uint64 { return 0x1060 + 0x4*uint64(i) }
+// SASrcOffset returns, for i below SASrcCount, the byte offset in BAR 0 of sa.src[i]: Source
+// address; all zero: any source.
+func SASrcOffset(i int) uint64 { return 0x1060 + 0x4*uint64(i) }
 
 // SAKeyCount is the number of elements that the interface has room for.
 const SAKeyCount = 8
 
-// SAKeyElementOffset returns the byte offset in BAR 0 of sa.key[i]. It does not check i,
-// which is below SAKeyCount.
-func SAKeyElementOffset(i int) uint64 { return 0x1070 + 0x4*uint64(i) }
+// SAKeyOffset returns, for i below SAKeyCount, the byte offset in BAR 0 of sa.key[i]: AES key,
+// first byte most significant in word 0; unused words are ignored.
+func SAKeyOffset(i int) uint64 { return 0x1070 + 0x4*uint64(i) }
 
 // IDMagic is what every NIC of this interface answers in id.magic: Always 0x4C505345.
 const IDMagic = 0x4c505345

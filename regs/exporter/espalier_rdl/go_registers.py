@@ -20,8 +20,10 @@ def generate(model: Model, header: list[str]) -> str:
 
 def _offsets(nic: Map) -> list[str]:
     out = [f"// BarSize is the number of bytes of BAR 0.", f"const BarSize = {nic.size:#x}", ""]
-    out += ["// Byte offsets of registers in BAR 0; for an array, of its element 0.", "const ("]
+    out += ["// Byte offsets of registers in BAR 0. Arrays have functions, such as IntModerationOffset.", "const ("]
     for reg in nic.registers:
+        if reg.is_array:
+            continue
         out += comment(f"{go(reg.name)}Offset: {reg.desc}", "\t")
         out.append(f"\t{go(reg.name)}Offset = {reg.offset:#x}")
     out += [")", ""]
@@ -36,18 +38,17 @@ def _offsets(nic: Map) -> list[str]:
             out += _array(go(inst.name), f"the page of {inst.name}[i]", inst.base, inst.count, inst.stride)
     for reg in nic.registers:
         if reg.is_array:
-            out += _array(go(reg.name) + "Element", f"{reg.name}[i]", reg.offset, reg.count, reg.stride)
+            out += _array(go(reg.name), f"{reg.name}[i]: {reg.desc}", reg.offset, reg.count, reg.stride)
     return out
 
 
 def _array(name: str, what: str, base: int, count: int, stride: int) -> list[str]:
-    length = name.removesuffix("Element") + "Count"
+    length = name + "Count"
     return [
         f"// {length} is the number of elements that the interface has room for.",
         f"const {length} = {count}",
         "",
-        f"// {name}Offset returns the byte offset in BAR 0 of {what}. It does not check i,",
-        f"// which is below {length}.",
+        *comment(f"{name}Offset returns, for i below {length}, the byte offset in BAR 0 of {what}"),
         f"func {name}Offset(i int) uint64 {{ return {base:#x} + {stride:#x}*uint64(i) }}",
         "",
     ]
