@@ -20,7 +20,7 @@ sys.path.insert(0, str(REGS / "exporter"))
 
 from systemrdl import RDLCompileError, RDLCompiler  # noqa: E402
 
-from espalier_rdl import go_enums, go_map, go_records, go_registers, model, sv_block, sv_package  # noqa: E402
+from espalier_rdl import c_header, go_enums, go_map, go_records, go_registers, html, model, sv_block, sv_package  # noqa: E402
 
 SOURCE = "regs/espalier.rdl"
 COMMAND = "make regs"
@@ -31,6 +31,7 @@ TEXT_OUTPUTS = {
     "regs/enums_gen.go": go_enums.generate,
     "regs/records_gen.go": go_records.generate,
     "regs/map_gen.go": go_map.generate,
+    "regs/c/espalier_regs.h": c_header.generate,
     "rtl/espalier_regs_pkg.sv": sv_package.generate,
     "rtl/espalier_regs.sv": sv_block.generate,
 }
@@ -60,6 +61,7 @@ def main() -> int:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    html.generate([nic, records], root / "regs" / "html", HEADER)
     return 0
 
 
