@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bench of espalier_sa. Runs a script of text lines and prints a line per event, each stamped with its clock cycle; numbers
+// are hexadecimal, cycles decimal.
+//
+//   cmd|start OP HANDLE SPI FLAGS ESN_HI SALT DST SRC KEY   run an operation; start does not wait for its end
+//   rx SPI DST SRC IPV6     look up (waits for ready, not for the answer)
+//   tx HANDLE USE           check a handle
+//   txdone, rxdone          one pulse
+//   wait N                  N cycles (decimal)
+//   idle                    until the operation has ended and every answer has come
+//   zeroise, reset
+//   dump DIR SLOT           the key store: DIR 0 tx, 1 rx
+//   secrets                 registers that must not hold any; salts and key stores of all slots
+//
+// The key stores are modelled here and begin full of ones.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "Vdut.h"
+#include "Vdut___024root.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr int kRounds = 15;
+constexpr int kPowers = 16;
+
+struct Block {
+    uint32_t w[4] = {~0u, ~0u, ~0u, ~0u};  // w[3] is the first on the wire
+    bool zero() const { return (w[0] | w[1] | w[2] | w[3]) == 0; }
+    void print() const { std::printf(" %08x%08x%08x%08x", w[3], w[2], w[1], w[0]); }
+};
+
+// Hexadecimal digits into a wide port, most significant first.
+template <class Wide> void set_wide(Wide& port, int words, const std::string& hex) {
+    std::string s = std::string(static_cast<size_t>(words) * 8 - hex.size(), '0') + hex;
+    for (int i = 0; i < words; i++) port[i] = static_cast<uint32_t>(std::stoul(s.substr(s.size() - 8 - 8 * i, 8), nullptr, 16));
+}
+
+template <class Wide> bool any(const Wide& v, int words) {
+    for (int i = 0; i < words; i++)
+        if (v[i]) return true;
+    return false;
+}
+
+template <class Wide> void print_wide(const Wide& port) {
+    std::printf(" %08x%08x%08x%08x", port[3], port[2], port[1], port[0]);
+}
+
+struct Bench {
+    VerilatedContext context;
+    Vdut dut{&context};
+    const uint32_t slots;
+    uint64_t cycle = 0;
+    std::vector<Block> key[2], hpow[2];  // [direction][slot * kRounds + round]
+    uint64_t started = 0, last_write = 0, first_wipe = 0;
+    bool running = false;
+    bool done = false, handle_we = false, rec_we = false;
+    uint32_t done_pulses = 0, gen = 0;
+    uint32_t rec_spi = 0, rec_flags = 0, rec_esn_hi = 0;
+    Block rec_dst, rec_src;
+    unsigned rx_open = 0, tx_open = 0;
+    std::vector<uint64_t> rx_asked, tx_asked;
+
+    explicit Bench(uint32_t n) : slots(n) {
+        for (int d = 0; d < 2; d++) {
+            key[d].resize(static_cast<size_t>(n) * kRounds);
+            hpow[d].resize(static_cast<size_t>(n) * kPowers);
+        }
+        dut.rst_i = 1;
+        for (int i = 0; i < 3; i++) tick();
+        dut.rst_i = 0;
+    }
+
+    void store(bool we, std::vector<Block>& mem, size_t at, const VlWide<4>& data) {
+        if (!we) return;
+        Block b;
+        for (int i = 0; i < 4; i++) b.w[i] = data[i];
+        mem.at(at) = b;
+        if (b.zero()) {
+            if (!first_wipe) first_wipe = cycle;
+        } else {
+            last_write = cycle;
+        }
+    }
+
+    void tick() {
+        dut.eval();
+        if (dut.key_round_o >= kRounds && (dut.key_we_tx_o || dut.key_we_rx_o)) throw std::string("round number out of range");
+        store(dut.key_we_tx_o, key[0], dut.key_index_o * size_t{kRounds} + dut.key_round_o, dut.key_data_o);
+        store(dut.key_we_rx_o, key[1], dut.key_index_o * size_t{kRounds} + dut.key_round_o, dut.key_data_o);
+        store(dut.hpow_we_tx_o, hpow[0], dut.hpow_index_o * size_t{kPowers} + dut.hpow_num_o, dut.hpow_data_o);
+        store(dut.hpow_we_rx_o, hpow[1], dut.hpow_index_o * size_t{kPowers} + dut.hpow_num_o, dut.hpow_data_o);
+        if (dut.done_o) {
+            done_pulses++;
+            handle_we = dut.handle_we_o;
+            rec_we = dut.rec_we_o;
+            gen = dut.handle_gen_o;
+            rec_spi = dut.rec_spi_o;
+            rec_flags = dut.rec_flags_o;
+            rec_esn_hi = dut.rec_esn_hi_o;
+            for (int i = 0; i < 4; i++) rec_dst.w[i] = dut.rec_dst_o[i], rec_src.w[i] = dut.rec_src_o[i];
+        } else if (dut.handle_we_o || dut.rec_we_o) {
+            throw std::string("handle_we_o or rec_we_o without done_o");
+        }
+        const bool asked_rx = dut.rx_req_valid_i && dut.rx_req_ready_o;
+        const bool asked_tx = dut.tx_req_i;
+        dut.clk_i = 1;
+        dut.eval();
+        dut.clk_i = 0;
+        dut.eval();
+        cycle++;
+        dut.cmd_valid_i = dut.zeroise_i = dut.tx_req_i = dut.tx_done_i = dut.rx_done_i = 0;
+        if (asked_rx) dut.rx_req_valid_i = 0, rx_asked.push_back(cycle - 1);
+        if (asked_tx) tx_asked.push_back(cycle - 1);
+        if (dut.rst_i) return;
+        if (dut.rx_rsp_o) {
+            std::printf("rx %llu %llu %x %x %x %x %x %x %x %x\n", ull(rx_asked.at(rx_open)), ull(cycle), dut.rx_hit_o, dut.rx_handle_o,
+                        dut.rx_keylen_o, dut.rx_esn_o, dut.rx_esn_hi_o, dut.rx_salt_o, dut.rx_tunnel_o, dut.rx_queue_o);
+            rx_open++;
+        }
+        if (dut.tx_rsp_o) {
+            std::printf("tx %llu %llu %x %x %x %x %x\n", ull(tx_asked.at(tx_open)), ull(cycle), dut.tx_hit_o, dut.tx_keylen_o,
+                        dut.tx_esn_o, dut.tx_esn_hi_o, dut.tx_salt_o);
+            tx_open++;
+        }
+        if (running && !dut.busy_o) {
+            running = false;
+            std::printf("cmd %llu %llu %x %u %u %x %x %llu %llu %x %x %x %x", ull(started), ull(cycle), dut.result_o, dut.cycles_o,
+                        done_pulses, handle_we, gen, ull(last_write), ull(first_wipe), rec_we, rec_spi, rec_flags, rec_esn_hi);
+            rec_dst.print();
+            rec_src.print();
+            std::printf("\n");
+        }
+    }
+
+    static unsigned long long ull(uint64_t v) { return v; }
+
+    void until_idle() {
+        for (uint64_t limit = cycle + 200000; dut.busy_o || rx_open != rx_asked.size() || tx_open != tx_asked.size();) {
+            if (cycle > limit) throw std::string("does not become idle");
+            tick();
+        }
+    }
+
+    // Registers through which secrets pass, and what a zeroised NIC holds.
+    void secrets() {
+        const auto* r = dut.rootp;
+        bool left = false;
+        for (int i = 0; i < 8; i++) left |= r->espalier_sa__DOT__u_install__DOT__window_q[i] != 0;
+        for (int i = 0; i < 4; i++) left |= r->espalier_sa__DOT__u_install__DOT__state_cols_q[i] != 0;
+        left |= any(r->espalier_sa__DOT__u_install__DOT__new_cols_q, 3) || any(r->espalier_sa__DOT__u_install__DOT__round_key_q, 3) ||
+                any(r->espalier_sa__DOT__u_install__DOT__h_q, 4) || any(r->espalier_sa__DOT__u_install__DOT__power_q, 4) ||
+                any(r->espalier_sa__DOT__u_install__DOT__z_q, 4) || any(dut.key_data_o, 4) || any(dut.hpow_data_o, 4) ||
+                r->espalier_sa__DOT__wr_salt != 0;
+        unsigned salts = 0, keys = 0;
+        for (uint32_t s = 0; s < slots; s++) {
+            salts += r->espalier_sa__DOT__u_records__DOT__u_salt_tx__DOT__mem[s] != 0;
+            salts += r->espalier_sa__DOT__u_records__DOT__u_salt_rx__DOT__mem[s] != 0;
+            for (int d = 0; d < 2; d++) {
+                bool held = false;
+                for (int i = 0; i < kRounds; i++) held |= !key[d][s * size_t{kRounds} + i].zero();
+                for (int i = 0; i < POWERS; i++) held |= !hpow[d][s * size_t{kPowers} + i].zero();
+                keys += held;
+            }
+        }
+        std::printf("secrets %d %u %u %d\n", left, salts, keys, dut.zeroised_o);
+    }
+
+    void dump(int d, uint32_t slot) {
+        std::printf("dump");
+        for (int i = 0; i < kRounds; i++) key[d].at(slot * size_t{kRounds} + i).print();
+        for (int i = 0; i < POWERS; i++) hpow[d].at(slot * size_t{kPowers} + i).print();
+        std::printf("\n");
+    }
+
+    void run(std::istream& in) {
+        in >> std::hex;
+        for (std::string verb; in >> verb;) {
+            if (verb == "cmd" || verb == "start") {
+                uint32_t op;
+                std::string dst, src, k;
+                in >> op >> dut.cmd_handle_i >> dut.rec_spi_i >> dut.rec_flags_i >> dut.rec_esn_hi_i >> dut.rec_salt_i >> dst >> src >> k;
+                dut.cmd_op_i = op & 7;
+                set_wide(dut.rec_dst_i, 4, dst);
+                set_wide(dut.rec_src_i, 4, src);
+                set_wide(dut.rec_key_i, 8, k);
+                dut.cmd_valid_i = 1;
+                started = cycle;
+                last_write = first_wipe = 0;
+                done_pulses = 0;
+                tick();
+                running = true;
+                // The window may change as soon as the operation runs.
+                dut.rec_spi_i = dut.rec_flags_i = dut.rec_esn_hi_i = dut.rec_salt_i = 0xdeadbeef;
+                for (int i = 0; i < 4; i++) dut.rec_dst_i[i] = dut.rec_src_i[i] = 0xdeadbeef;
+                for (int i = 0; i < 8; i++) dut.rec_key_i[i] = 0xdeadbeef;
+                dut.cmd_handle_i = 0xdeadbeef;
+                if (verb == "cmd")
+                    for (uint64_t limit = cycle + 200000; running;) {
+                        if (cycle > limit) throw std::string("operation does not end");
+                        tick();
+                    }
+            } else if (verb == "rx") {
+                uint32_t ipv6;
+                std::string dst, src;
+                in >> dut.rx_spi_i >> dst >> src >> ipv6;
+                set_wide(dut.rx_dst_i, 4, dst);
+                set_wide(dut.rx_src_i, 4, src);
+                dut.rx_ipv6_i = ipv6 & 1;
+                dut.rx_req_valid_i = 1;
+                for (uint64_t limit = cycle + 1000; dut.rx_req_valid_i;) {
+                    if (cycle > limit) throw std::string("lookup not accepted");
+                    tick();
+                }
+            } else if (verb == "tx") {
+                uint32_t use;
+                in >> dut.tx_handle_i >> use;
+                dut.tx_use_i = use & 1;
+                dut.tx_req_i = 1;
+                tick();
+                dut.tx_use_i = 0;
+            } else if (verb == "txdone") {
+                dut.tx_done_i = 1;
+                tick();
+            } else if (verb == "rxdone") {
+                dut.rx_done_i = 1;
+                tick();
+            } else if (verb == "wait") {
+                unsigned n;
+                in >> std::dec >> n >> std::hex;
+                while (n--) tick();
+            } else if (verb == "idle") {
+                until_idle();
+            } else if (verb == "zeroise") {
+                std::printf("zeroise %llu\n", ull(cycle));
+                running = false;
+                dut.zeroise_i = 1;
+                tick();
+            } else if (verb == "reset") {
+                dut.rst_i = 1;
+                running = false;
+                tick();
+                dut.rst_i = 0;
+                tick();
+            } else if (verb == "dump") {
+                uint32_t d, slot;
+                in >> d >> slot;
+                dump(static_cast<int>(d), slot);
+            } else if (verb == "secrets") {
+                secrets();
+            } else if (verb == "cycle") {
+                std::printf("cycle %llu %d %d\n", ull(cycle), dut.busy_o, dut.zeroise_busy_o);
+            } else {
+                throw "unknown line " + verb;
+            }
+        }
+    }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) return 2;
+    std::ios::sync_with_stdio(false);
+    Bench b(static_cast<uint32_t>(std::atoi(argv[1])));
+    try {
+        b.run(std::cin);
+    } catch (const std::string& why) {
+        std::fflush(stdout);
+        std::fprintf(stderr, "cycle %llu: %s\n", Bench::ull(b.cycle), why.c_str());
+        return 1;
+    } catch (const std::exception& e) {
+        std::fflush(stdout);
+        std::fprintf(stderr, "cycle %llu: %s\n", Bench::ull(b.cycle), e.what());
+        return 1;
+    }
+    return 0;
+}
