@@ -71,6 +71,47 @@ func (v *Verdict) Word12() uint32 {
 // valid during the call only.
 type Lookup func(*Selector) *SA
 
+// Inspect judges a received frame as far as its headers and the SA table
+// decide. Where check is true the ICV has the last word: the verdict has SA,
+// Offset and Payload, and its class is AuthFailed until proven otherwise.
+func Inspect(frame []byte, lookup Lookup) (v Verdict, check bool) {
+	s := scratchPool.Get().(*scratch)
+	defer scratchPool.Put(s)
+	return s.inspect(frame, lookup)
+}
+
+func (s *scratch) inspect(frame []byte, lookup Lookup) (v Verdict, check bool) {
+	l := &s.location
+	if !l.locate(frame) {
+		return Verdict{Class: Untouched}, false
+	}
+	sa := lookup(&l.selector)
+	if sa == nil {
+		return Verdict{Class: NoSA}, false
+	}
+	end := l.offset + l.length
+	p, ok := PayloadLength(end, l.offset)
+	if !ok || end > len(frame) {
+		return Verdict{Class: BadSyntax, SA: sa, Status: InvalidPacketSyntax}, false
+	}
+	v = Verdict{Class: AuthFailed, SA: sa, Status: TransportESPAuthFailed, Offset: l.offset, Payload: p}
+	if sa.tunnel {
+		v.Status = TunnelESPAuthFailed
+	}
+	return v, true
+}
+
+// SetTrailer completes the verdict on an authentic packet from its payload's
+// last two bytes: Decrypted, or BadSyntax where Pad Length is impossible.
+func (v *Verdict) SetTrailer(padLength, nextHeader uint8) {
+	if int(padLength)+TrailerLen > v.Payload {
+		v.Class, v.Status = BadSyntax, InvalidPacketSyntax
+		return
+	}
+	v.Class, v.Status = Decrypted, Success
+	v.NextHeader, v.PadLength = nextHeader, padLength
+}
+
 // Open judges a received frame and returns what a correct NIC delivers,
 // appended to dst, and its verdict. frame is not changed and must not overlap
 // dst's capacity. Nothing is allocated when dst has room for the frame.
@@ -80,44 +121,24 @@ type Lookup func(*Selector) *SA
 func Open(dst, frame []byte, lookup Lookup) ([]byte, Verdict) {
 	s := scratchPool.Get().(*scratch)
 	defer scratchPool.Put(s)
-	l := &s.location
-	if !l.locate(frame) {
-		return append(dst, frame...), Verdict{Class: Untouched}
-	}
-	sa := lookup(&l.selector)
-	if sa == nil {
-		return append(dst, frame...), Verdict{Class: NoSA}
-	}
-	v := Verdict{Class: BadSyntax, SA: sa, Status: InvalidPacketSyntax}
-	end := l.offset + l.length
-	p, ok := PayloadLength(end, l.offset)
-	if !ok || end > len(frame) {
+	v, check := s.inspect(frame, lookup)
+	if !check {
 		return append(dst, frame...), v
 	}
-	v.Offset, v.Payload = l.offset, p
 
 	start := len(dst)
 	dst = slices.Grow(dst, len(frame))[:start+len(frame)]
 	out := dst[start:]
-	first := l.offset + HeaderLen + IVLen
-	last := first + p
+	first := v.Offset + HeaderLen + IVLen
+	last := first + v.Payload
 	payload := out[first:last]
 	copy(out[:first], frame[:first])
 	copy(out[last:], frame[last:])
-	if !sa.open(s, payload, frame[l.offset:end], sa.esnHi) {
-		copy(payload, frame[first:last])
-		v.Class, v.Status = AuthFailed, TransportESPAuthFailed
-		if sa.tunnel {
-			v.Status = TunnelESPAuthFailed
-		}
-		return dst, v
+	if v.SA.open(s, payload, frame[v.Offset:last+ICVLen], v.SA.esnHi) {
+		v.SetTrailer(payload[v.Payload-2], payload[v.Payload-1])
 	}
-	padLength, nextHeader := payload[p-2], payload[p-1]
-	if int(padLength)+TrailerLen > p {
+	if v.Class != Decrypted {
 		copy(payload, frame[first:last])
-		return dst, v
 	}
-	v.Class, v.Status = Decrypted, Success
-	v.NextHeader, v.PadLength = nextHeader, padLength
 	return dst, v
 }
