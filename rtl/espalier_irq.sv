@@ -34,6 +34,60 @@ module espalier_irq #(
     output      logic [NUM_VECTORS-1:0] irq_o
 );
 
+    `ESPALIER_CHECK_PARAM(g_check_vectors, NUM_VECTORS >= 1 && NUM_VECTORS <= 32, "espalier_irq: NUM_VECTORS must be 1 to 32")
+
+    localparam logic [7:0]  COUNT_MAX = 8'hFF;
+    localparam logic [19:0] TIME_MAX  = 20'hFFFFF;
+
+    logic [NUM_VECTORS-1:0] cause_q, armed_q;
+    logic [NUM_VECTORS-1:0] unsent_q;                      // the cause was set while masked
+    logic [NUM_VECTORS-1:0] irq_q;
+    logic [7:0]             count_q [0:NUM_VECTORS-1];     // events since the vector fired, at most COUNT_MAX
+    logic [19:0]            elapsed_q [0:NUM_VECTORS-1];   // cycles since the first of them, at most TIME_MAX
+    logic [NUM_VECTORS-1:0] fire;
+
+    assign cause_o = cause_q;
+    assign irq_o   = irq_q;
+
+    for (genvar v = 0; v < NUM_VECTORS; v++) begin : g_vector
+        wire [3:0] coming = ((tx_event_valid_i && tx_event_vector_i == 5'(v)) ? {1'b0, tx_event_count_i} : 4'd0)
+                          + ((rx_event_valid_i && rx_event_vector_i == 5'(v)) ? {1'b0, rx_event_count_i} : 4'd0)
+                          + {3'd0, set_i[v]};
+        wire [8:0] sum = {1'b0, count_q[v]} + {5'd0, coming};
+
+        assign fire[v] = armed_q[v] && count_q[v] != '0
+                         && (count_q[v] >= mod_count_i[v*8 +: 8] || elapsed_q[v] >= {mod_time_i[v*16 +: 16], 4'd0});
+
+        always_ff @(posedge clk_i) begin
+            if (fire[v]) begin
+                count_q[v]   <= {4'd0, coming};
+                elapsed_q[v] <= '0;
+            end else begin
+                count_q[v] <= sum[8] ? COUNT_MAX : sum[7:0];
+                if (count_q[v] == '0) elapsed_q[v] <= '0;
+                else if (elapsed_q[v] != TIME_MAX) elapsed_q[v] <= elapsed_q[v] + 20'd1;
+            end
+            if (rst_i) begin
+                count_q[v]   <= '0;
+                elapsed_q[v] <= '0;
+            end
+        end
+    end
+
+    // Cleared and set at once, a cause is set: nothing is lost.
+    always_ff @(posedge clk_i) begin
+        cause_q  <= (cause_q & ~cause_clear_i) | fire;
+        armed_q  <= (armed_q | arm_i) & ~fire;
+        unsent_q <= (unsent_q & ~cause_clear_i | fire) & mask_i;
+        irq_q    <= (unsent_q & ~cause_clear_i | fire) & ~mask_i;
+        if (rst_i) begin
+            cause_q  <= '0;
+            armed_q  <= '1;
+            unsent_q <= '0;
+            irq_q    <= '0;
+        end
+    end
+
 endmodule
 
 `default_nettype wire
