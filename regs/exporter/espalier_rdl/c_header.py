@@ -11,7 +11,7 @@ and the names of its types contain hashes of descriptions.
 import textwrap
 
 from .go_common import bits
-from .model import Enum, Field, Model, Record, Register, WordRecord
+from .model import Enum, Field, Model, ModelError, Record, Register, WordRecord
 from .names import sentence, snake, upper
 
 PREFIX = "ESPALIER_"
@@ -136,7 +136,7 @@ def _record_field(rec: Record, f: Field, struct: str) -> list[str]:
             f"static inline void {name}_set_{f.name}({struct} *r, uint64_t value)",
             "{", f"    r->word[{word}] = (uint32_t)value;", f"    r->word[{word + 1}] = (uint32_t)(value >> 32);", "}", ""]
     if shift + f.width > 32:
-        raise ValueError(f"{rec.name}.{f.name}: crosses a word")
+        raise ModelError(f"{rec.name}.{f.name}: crosses a word")
     mask = (1 << f.width) - 1
     load = f"r->word[{word}]" + (f" >> {shift}" if shift else "")
     if shift + f.width < 32:

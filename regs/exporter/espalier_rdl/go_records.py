@@ -6,7 +6,7 @@ each way, and no field may straddle them (checked here).
 """
 
 from .go_common import bits, comment, field_type, head
-from .model import Field, Model, Record, WordRecord
+from .model import Field, Model, ModelError, Record, WordRecord
 from .names import go
 
 
@@ -21,10 +21,10 @@ def generate(model: Model, header: list[str]) -> str:
 
 def _record(rec: Record) -> list[str]:
     if rec.width != 128:
-        raise ValueError(f"{rec.name}: records are 128 bits wide")
+        raise ModelError(f"{rec.name}: records are 128 bits wide")
     for f in rec.fields:
         if f.lsb // 64 != (f.lsb + f.width - 1) // 64:
-            raise ValueError(f"{rec.name}.{f.name}: crosses bit 64")
+            raise ModelError(f"{rec.name}.{f.name}: crosses bit 64")
     name, size = go(rec.name), rec.width // 8
     out = [f"// {name}Size is the number of bytes of a {name}.", f"const {name}Size = {size}", ""]
     out += comment(f"{name}: {rec.desc}")
@@ -45,7 +45,7 @@ def _record(rec: Record) -> list[str]:
             f"func {name}FromWords(lo, hi uint64) {name} {{"]
     used = {"lo" if f.lsb < 64 else "hi" for f in rec.fields}
     if used != {"lo", "hi"}:
-        raise ValueError(f"{rec.name}: one half has no field")
+        raise ModelError(f"{rec.name}: one half has no field")
     out += [f"\treturn {name}{{"]
     for f in rec.fields:
         out.append(f"\t\t{go(f.name)}: {_extract(f, 'lo' if f.lsb < 64 else 'hi')},")
@@ -116,7 +116,7 @@ def _access(f: Field) -> tuple[int, int, int]:
         bits = size * 8
         if f.lsb // bits == (f.lsb + f.width - 1) // bits:
             return f.lsb // bits * size, f.lsb % bits, size
-    raise ValueError(f"{f.name}: crosses bit 64")
+    raise ModelError(f"{f.name}: crosses bit 64")
 
 
 def _insert(f: Field, word: str) -> list[str]:

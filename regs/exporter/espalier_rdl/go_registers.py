@@ -2,7 +2,7 @@
 """registers_gen.go: offsets, and a type with accessors for each register that has fields."""
 
 from .go_common import bits, comment, field_type, head, uint
-from .model import Field, Map, Model, Register
+from .model import Field, Map, Model, ModelError, Register
 from .names import go
 
 
@@ -64,7 +64,7 @@ def _register(reg: Register, prefix: str, seen: set[str]) -> list[str]:
     if reg.whole:
         return out
     if name in seen:
-        raise ValueError(f"two registers are called {name} in Go")
+        raise ModelError(f"two registers are called {name} in Go")
     seen.add(name)
     out += comment(f"{name} is the value of a register. {reg.desc}")
     out += [f"type {name} uint32", ""]

@@ -217,8 +217,6 @@ class _Builder:
             raise ModelError(f"{node.get_path()}: the name of a page's type ends in {PAGE_SUFFIX}")
         name = name.removesuffix(PAGE_SUFFIX)
         count, stride = _array(node)
-        if not node.external:
-            raise ModelError(f"{node.get_path()}: pages are external")
         instance = PageInstance(node.inst_name, node.raw_address_offset, count, stride)
         if name in pages:
             old = pages[name]

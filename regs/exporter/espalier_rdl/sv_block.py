@@ -7,7 +7,7 @@ Icarus 11 too ("sorry: Unpacked structs not supported"); Verilator 5.006
 reads it, with -Wall warnings. Flat ports have none of these troubles.
 """
 
-from .model import Field, Map, Model, Register
+from .model import Field, Map, Model, ModelError, Register
 from .names import sentence, snake, upper
 from .sv_block_text import ACCESS, ASSERTIONS, AXIL_PORTS, HEAD
 
@@ -37,9 +37,9 @@ class _Block:
         for r in self.registers:
             for f in r.fields:
                 if r.is_array and (f.hw_owned or f.pulse or f.write_event or f.locked_by):
-                    raise ValueError(f"{r.name}.{f.name}: events of array elements are not supported")
+                    raise ModelError(f"{r.name}.{f.name}: events of array elements are not supported")
                 if r.is_array and f.width & (f.width - 1):
-                    raise ValueError(f"{r.name}.{f.name}: widths of array elements are powers of two")
+                    raise ModelError(f"{r.name}.{f.name}: widths of array elements are powers of two")
 
     # -- ports ---------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class _Block:
             for inst in page.instances:
                 span, inner = inst.count * inst.stride, (inst.stride - 1).bit_length()
                 if span & (span - 1) or inst.base % span or inst.stride & (inst.stride - 1):
-                    raise ValueError(f"{inst.name}: pages whose place is not a power of two are not supported")
+                    raise ModelError(f"{inst.name}: pages whose place is not a power of two are not supported")
                 outer = (span - 1).bit_length()
                 select = f"word[{self.width - 3}:{outer - 2}] == {self.width - outer}'h{inst.base >> outer:X}"
                 for first, last in runs:
@@ -158,7 +158,7 @@ class _Block:
         out += ["        if (rst_i || soft_rst_i) begin"]
         for r, f in stored:
             if f.reset is None:
-                raise ValueError(f"{r.name}.{f.name}: software writes it, but it has no reset value")
+                raise ModelError(f"{r.name}.{f.name}: software writes it, but it has no reset value")
             value = f"{f.width}'h{f.reset:X}"
             out.append(f"            {_signal(r, f)}_q <= {f'{{{r.count}{{{value}}}}}' if r.is_array else value};")
         out += [f"            {_signal(r, f)}_event_q <= {_zero(f.width)};" for r, f in events]
@@ -259,7 +259,7 @@ def _index(r: Register) -> str:
 
 def _index_width(r: Register) -> int:
     if r.stride != 4 or r.count & (r.count - 1):
-        raise ValueError(f"{r.name}: arrays here are of neighbouring words, a power of two of them")
+        raise ModelError(f"{r.name}: arrays here are of neighbouring words, a power of two of them")
     return (r.count - 1).bit_length()
 
 
