@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/espalier-nic/espalier/regs"
+)
+
+// Errors that callers decide on; returned errors wrap them.
+var (
+	// ErrNotEspalier: the function answers, but not as an Espalier NIC.
+	ErrNotEspalier = errors.New("not an Espalier NIC")
+	// ErrVersion: the register interface has another major version.
+	ErrVersion = errors.New("register interface of another version")
+	// ErrCapabilities: the capability registers contradict themselves.
+	ErrCapabilities = errors.New("impossible capabilities")
+	// ErrClosed: the NIC was closed.
+	ErrClosed = errors.New("NIC is closed")
+	// ErrStopped: the queue does not run: it was stopped, reset or has failed.
+	ErrStopped = errors.New("queue is stopped")
+	// ErrUncollected: the queue cannot start before all buffers it held were
+	// taken back with Poll.
+	ErrUncollected = errors.New("buffers not collected")
+	// ErrBuffer: a buffer that the caller does not own or that does not fit.
+	ErrBuffer = errors.New("unusable buffer")
+
+	// The reasons for which a request is refused; see RefusedError.
+
+	// ErrInvalid: the request is malformed (IPsecOV2: INVALID_DATA).
+	ErrInvalid = errors.New("invalid value")
+	// ErrNotSupported: the NIC does not have the feature (NOT_SUPPORTED).
+	ErrNotSupported = errors.New("not supported by this NIC")
+	// ErrResources: no room for another SA (RESOURCES).
+	ErrResources = errors.New("no room")
+	// ErrDuplicate: an inbound SA with that SPI, destination and IP version
+	// exists already.
+	ErrDuplicate = errors.New("already present")
+	// ErrStaleHandle: the handle names no SA (INVALID_PARAMETER).
+	ErrStaleHandle = errors.New("handle names no SA")
+	// ErrHardware: the NIC refused what the driver had found good.
+	ErrHardware = errors.New("refused by the NIC")
+)
+
+// RefusedError says that a request was not carried out and why: which field,
+// what was asked, what is allowed. It never holds key material. errors.Is finds
+// the reason, one of ErrInvalid, ErrNotSupported, ErrResources, ErrDuplicate,
+// ErrStaleHandle and ErrHardware.
+type RefusedError struct {
+	Op      string        // "add SA"
+	Field   string        // "Key"
+	Asked   string        // "15 bytes"
+	Allowed string        // "16, 24 or 32 bytes"
+	Result  regs.SAResult // the NIC's answer; OK if the driver refused by itself
+	Reason  error
+}
+
+// Error is one sentence.
+func (e *RefusedError) Error() string {
+	s := fmt.Sprintf("%s: %s %s: %v", e.Op, e.Field, e.Asked, e.Reason)
+	if e.Allowed != "" {
+		s += ", allowed: " + e.Allowed
+	}
+	if e.Result != regs.SAResultOK {
+		s += fmt.Sprintf(" (NIC's result %v)", e.Result)
+	}
+	return s
+}
+
+// Unwrap returns the reason.
+func (e *RefusedError) Unwrap() error { return e.Reason }
+
+// QueueError says that the NIC stopped a queue. Stop, Poll until it returns
+// nothing, and Start bring the queue back.
+type QueueError struct {
+	Queue string // "TX queue 2"
+	Code  regs.QueueError
+}
+
+// Error is one sentence.
+func (e *QueueError) Error() string {
+	return fmt.Sprintf("%s stopped by the NIC: %v", e.Queue, e.Code)
+}
+
+// Unwrap makes errors.Is(err, ErrStopped) hold.
+func (e *QueueError) Unwrap() error { return ErrStopped }

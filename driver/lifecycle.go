@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/regs"
+)
+
+// resetHardware resets the NIC and waits until it is ready: no SA, no key, no
+// running queue, no access to host memory.
+func (n *NIC) resetHardware(ctx context.Context) error {
+	if err := n.write(regs.CtrlOffset, uint32(regs.Ctrl(0).WithReset(true))); err != nil {
+		return fmt.Errorf("reset: %w", err)
+	}
+	return n.awaitReady(ctx)
+}
+
+func (n *NIC) awaitReady(ctx context.Context) error {
+	return n.await(ctx, "reset", func() (bool, error) {
+		s, err := n.read(regs.StatusOffset)
+		return regs.Status(s).Ready() && !regs.Status(s).ResetBusy(), err
+	})
+}
+
+// takeOver readies a NIC without a reset: its SAs stay.
+func (n *NIC) takeOver(ctx context.Context) error {
+	if err := n.awaitReady(ctx); err != nil {
+		return err
+	}
+	if err := n.write(regs.CtrlOffset, 0); err != nil {
+		return err
+	}
+	for q := range n.caps.TXQueues {
+		if err := n.disable(ctx, fmt.Sprintf("TX queue %d", q), regs.TxqOffset(q)); err != nil {
+			return err
+		}
+	}
+	for q := range n.caps.RXQueues {
+		if err := n.disable(ctx, fmt.Sprintf("RX queue %d", q), regs.RxqOffset(q)); err != nil {
+			return err
+		}
+	}
+	return n.sas.readAll(ctx, n)
+}
+
+// configure writes the registers that a reset clears, queues excepted.
+func (n *NIC) configure() error {
+	if err := n.write(regs.RxDefaultOffset, uint32(regs.RxDefault(0).WithQueue(uint8(n.opts.DefaultRXQueue)))); err != nil {
+		return err
+	}
+	if err := n.configureVectors(); err != nil {
+		return err
+	}
+	// LOOPBACK may change only while both directions are off.
+	if err := n.write(regs.CtrlOffset, uint32(n.ctrl.WithTxEnable(false).WithRxEnable(false))); err != nil {
+		return err
+	}
+	return n.write(regs.CtrlOffset, uint32(n.ctrl))
+}
+
+// Reset resets the NIC: all SAs are gone and zeroised, statistics are zero,
+// handles from before are stale. Control settings are written again. Queues are
+// left stopped: completions that the NIC wrote before the reset are still
+// delivered by Poll, then every other buffer the queue held, with the status
+// Aborted. When all are collected, Start (or StartQueues) brings a queue back.
+func (n *NIC) Reset(ctx context.Context) error {
+	n.control.Lock()
+	defer n.control.Unlock()
+	if n.closed.Load() {
+		return ErrClosed
+	}
+	n.sas.mu.Lock()
+	defer n.sas.mu.Unlock()
+	for _, q := range n.queues() {
+		q.halt()
+	}
+	if err := n.resetHardware(ctx); err != nil {
+		return err
+	}
+	n.sas.init(n.caps.SACapacity)
+	for _, q := range n.queues() {
+		q.settled.Store(true)
+	}
+	return n.configure()
+}
+
+// StartQueues starts all queues that are stopped. It fails with ErrUncollected
+// if one still holds buffers.
+func (n *NIC) StartQueues(ctx context.Context) error {
+	for _, q := range n.queues() {
+		if err := q.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queues returns what all queues have in common, TX first.
+func (n *NIC) queues() []*queue {
+	all := make([]*queue, 0, len(n.tx)+len(n.rx))
+	for _, q := range n.tx {
+		all = append(all, &q.queue)
+	}
+	for _, q := range n.rx {
+		all = append(all, &q.queue)
+	}
+	return all
+}
+
+// Close stops the queues, waits until the NIC has finished with them, removes
+// all SAs and keys from the NIC, and frees the rings. Waiting calls return
+// ErrClosed. Buffers still in a queue go back to nobody: stop the queues and
+// Poll them first to have them all. Close does everything it can and returns
+// all errors; further calls do nothing.
+func (n *NIC) Close() error {
+	n.control.Lock()
+	defer n.control.Unlock()
+	if n.closed.Swap(true) {
+		return nil
+	}
+	ctx := context.Background()
+	n.sas.mu.Lock()
+	defer n.sas.mu.Unlock()
+	var errs []error
+	for _, q := range n.queues() {
+		q.halt()
+		if err := n.disable(ctx, q.name, q.page); err != nil {
+			errs = append(errs, err)
+			break // what comes would fail alike; the reset below stops everything
+		}
+	}
+	// The reset zeroises all SAs and ends all access to host memory.
+	errs = append(errs, n.resetHardware(ctx))
+	if len(n.vectors) > 0 {
+		errs = append(errs, n.fn.SetVectors(0))
+	}
+	errs = append(errs, n.setCommand(0, pcie.CommandBusMaster), n.freeQueues())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close %s: %w", n.fn.Info().Location, err)
+	}
+	return nil
+}
