@@ -186,7 +186,7 @@ module espalier_rx_dma #(
         end
     end
 
-    wire done_valid, done_ready, done_err;
+    wire done_valid, done_ready, done_err, write_empty;
 
     espalier_rx_write #(
         .DW          (DW),
@@ -197,6 +197,7 @@ module espalier_rx_dma #(
         .rst_i           (rst_i),
         .quiesce_i       (quiesce_i),
         .idle_o          (bus_idle_o),
+        .empty_o         (write_empty),
         .job_valid_i     (t_leaves),
         .job_ready_o     (write_ready),
         .job_drop_i      (t_drop_q),
@@ -312,7 +313,7 @@ module espalier_rx_dma #(
         end
     end
 
-    assign idle_o = !t_valid_q && !f_valid && !cpl_valid_o && !r_valid_i;
+    assign idle_o = !r_valid_i && !t_valid_q && write_empty && !f_valid && !cpl_valid_o;
 
     `ESPALIER_ASSERT_STABLE(a_cpl, clk_i, rst_i, cpl_valid_o, cpl_ready_i, {cpl_queue_o, cpl_index_o, cpl_data_o})
 

@@ -17,6 +17,7 @@ module espalier_rx_write #(
     input  wire           rst_i,
     input  wire           quiesce_i, // start no further burst
     output wire           idle_o,    // no burst is under way
+    output wire           empty_o,   // no frame's data is awaited
 
     // what to do with the next frame
     input  wire           job_valid_i,
@@ -270,7 +271,8 @@ module espalier_rx_write #(
         end
     end
 
-    assign idle_o = open_q == '0;
+    assign idle_o  = open_q == '0;
+    assign empty_o = !d_valid;
 
     `ESPALIER_ASSERT(a_response, clk_i, rst_i, !m_axi_bvalid_i || (c_valid && open_q != '0))
     `ESPALIER_ASSERT(a_report, clk_i, rst_i, !report || report_ready)
