@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package regress
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/espalier-nic/espalier/driver"
+)
+
+// Result is what a run found. Everything but Timing is the same whenever the
+// run is repeated with the same seed.
+type Result struct {
+	// Complete: the run reached its end. Nothing else is ever written, so a
+	// file without it is not a result.
+	Complete bool `json:"complete"`
+	// Device is what was driven, Build the simulated design's identification.
+	Device   string   `json:"device"`
+	Build    string   `json:"build,omitempty"`
+	Seed     uint64   `json:"seed"`
+	Captures []string `json:"captures"`
+	SAs      int      `json:"sas"`
+	Counts
+	// Cycles is the run's length in clock cycles.
+	Cycles     uint64     `json:"cycles"`
+	Mismatches []Mismatch `json:"mismatch_list"`
+	// Sender and Receiver are the NICs' own counters at the end.
+	Sender   driver.Statistics `json:"sender"`
+	Receiver driver.Statistics `json:"receiver"`
+	Timing   Timing            `json:"timing"`
+}
+
+// Timing is what differs from one run to the next.
+type Timing struct {
+	Seconds         float64 `json:"seconds"`
+	CyclesPerSecond float64 `json:"cycles_per_second"`
+}
+
+// Write writes the result as JSON to path, whole or not at all.
+func (r *Result) Write(path string) error {
+	return writeWhole(path, 0o644, func(w io.Writer) error {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(r)
+	})
+}

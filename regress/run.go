@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package regress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/espalier-nic/espalier/driver"
+	"github.com/espalier-nic/espalier/driver/espframe"
+	"github.com/espalier-nic/espalier/driver/pcie"
+)
+
+// Bed is two opened NICs joined by a wire.
+type Bed struct {
+	Sender, Receiver *driver.NIC
+	// TakeFrames calls yield for every frame that has crossed from Sender to
+	// Receiver since the last call, in order. The frame is valid during the call.
+	TakeFrames func(yield func(WireFrame)) error
+	// Close ends both NICs and what is behind them.
+	Close func() error
+}
+
+// WireFrame is a frame on the wire.
+type WireFrame struct {
+	Frame []byte
+	// First and Last are the clock cycles in which its first and last beat left
+	// the sender; 0 where there is no clock.
+	First, Last uint64
+}
+
+// RunOptions say how a run behaves.
+type RunOptions struct {
+	// MaxMismatches are kept whole in the result; further ones are counted.
+	MaxMismatches int
+	// StopAfter ends the run after that many mismatches, 0 never.
+	StopAfter int
+	// StallCycles is how long nothing may happen, in clock cycles, before what
+	// is still under way counts as lost.
+	StallCycles uint64
+	// Progress is called now and then with what has happened so far.
+	Progress func(Progress)
+	// OnFrame is called for each frame on the wire.
+	OnFrame func(WireFrame) error
+}
+
+// Progress of a run.
+type Progress struct {
+	Counts
+	Total  int
+	Cycles uint64
+}
+
+// Buffers per NIC and the frames judged between two looks at the clock.
+const (
+	batch      = 32
+	maxBuffers = 1024
+	headroom   = 256 // what ESP and a tunnel header may add, and alignment
+)
+
+// run is a run under way.
+type run struct {
+	bed    *Bed
+	plan   *Plan
+	opts   RunOptions
+	judge  *judge
+	result *Result
+
+	handles  []driver.Handle // on the sender, per SA
+	receiver []driver.Handle // on the receiver
+	framers  []*espframe.Framer
+	esnHi    []uint32
+
+	txPool, rxPool *driver.Pool
+	tx             []*driver.TXQueue
+	rx             []*driver.RXQueue
+	next           int // packet of the plan
+	startCycle     uint64
+	done           []driver.TXDone
+	received       []driver.RXPacket
+}
+
+// Run pushes the plan's packets from bed.Sender to bed.Receiver and judges
+// everything that the two NICs do to them. The error is for what kept the run
+// from being carried out; what the NICs did wrong is in the result.
+func Run(ctx context.Context, bed *Bed, plan *Plan, opts RunOptions) (_ *Result, err error) {
+	r := &run{bed: bed, plan: plan, opts: opts, result: &Result{}, done: make([]driver.TXDone, batch), received: make([]driver.RXPacket, batch)}
+	r.judge = newJudge(plan, bed.Sender.TXQueues(), bed.Receiver.RXQueues(), func(m Mismatch) {
+		if len(r.result.Mismatches) < opts.MaxMismatches {
+			r.result.Mismatches = append(r.result.Mismatches, m)
+		}
+	})
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.loop(ctx); err != nil {
+		return nil, err
+	}
+	return r.finish()
+}
+
+// open installs the SAs and posts receive buffers.
+func (r *run) open(ctx context.Context) (err error) {
+	if r.startCycle, err = r.cycle(); err != nil {
+		return err
+	}
+	caps := r.bed.Sender.Capabilities()
+	mtu := caps.MaxFrame - minFrame
+	for i, sa := range r.plan.SAs {
+		spec := driver.SA{
+			SPI: sa.SPI, Src: sa.Src, Dst: sa.Dst, Tunnel: sa.Mode == espframe.Tunnel, ESN: sa.ESN,
+			SequenceHi: uint32(sa.LastSequence >> 32), Key: sa.Key, Salt: driver.Salt(sa.Salt), RXQueue: i % r.bed.Receiver.RXQueues(),
+		}
+		out, err := r.bed.Sender.AddSA(ctx, spec)
+		if err != nil {
+			return fmt.Errorf("%v on the sending NIC: %w", sa, err)
+		}
+		spec.Inbound = true
+		in, err := r.bed.Receiver.AddSA(ctx, spec)
+		if err != nil {
+			return fmt.Errorf("%v on the receiving NIC: %w", sa, err)
+		}
+		framer, err := sa.framer(mtu)
+		if err != nil {
+			return err
+		}
+		r.handles, r.receiver, r.framers = append(r.handles, out), append(r.receiver, in), append(r.framers, framer)
+		r.esnHi = append(r.esnHi, spec.SequenceHi)
+		if err := r.judge.setSA(i, in, spec.RXQueue); err != nil {
+			return err
+		}
+	}
+	return r.openQueues(caps)
+}
+
+func (r *run) openQueues(caps driver.Capabilities) (err error) {
+	for q := range r.bed.Sender.TXQueues() {
+		queue, err := r.bed.Sender.TX(q)
+		if err != nil {
+			return err
+		}
+		r.tx = append(r.tx, queue)
+	}
+	slots := 0
+	for q := range r.bed.Receiver.RXQueues() {
+		queue, err := r.bed.Receiver.RX(q)
+		if err != nil {
+			return err
+		}
+		r.rx = append(r.rx, queue)
+		slots += queue.Size() - 1
+	}
+	size := (caps.MaxFrame + headroom) &^ 63
+	if r.txPool, err = driver.NewPool(r.bed.Sender.Function(), min(maxBuffers, len(r.tx)*(r.tx[0].Size()-1)), size); err != nil {
+		return err
+	}
+	if r.rxPool, err = driver.NewPool(r.bed.Receiver.Function(), slots, size); err != nil {
+		return err
+	}
+	return r.feed()
+}
+
+// feed gives the receiving NIC all the buffers it has room for.
+func (r *run) feed() error {
+	var buffers [batch]*driver.Buffer
+	for _, queue := range r.rx {
+		for room := queue.Size() - 1 - queue.Outstanding(); room > 0; {
+			n := r.rxPool.Fill(buffers[:min(room, batch)])
+			if n == 0 {
+				break
+			}
+			posted, err := queue.Post(buffers[:n])
+			for _, b := range buffers[posted:n] {
+				err = errors.Join(err, r.rxPool.Put(b))
+			}
+			if err != nil {
+				return err
+			}
+			room -= n
+		}
+	}
+	return nil
+}
+
+// loop runs until every frame has arrived, nothing moves any more, or the
+// number of mismatches is enough.
+func (r *run) loop(ctx context.Context) error {
+	quiet := uint64(0)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		moved, err := r.step(ctx)
+		if err != nil {
+			return err
+		}
+		if r.opts.StopAfter > 0 && r.judge.counts.Mismatches >= r.opts.StopAfter {
+			return nil
+		}
+		if r.next == len(r.plan.Packets) && r.judge.done() {
+			return nil
+		}
+		if moved {
+			quiet = 0
+			continue
+		}
+		const slice = 256
+		if err := r.bed.Receiver.Function().Relax(ctx, slice); err != nil {
+			return err
+		}
+		if quiet += slice; quiet > r.opts.StallCycles {
+			return nil
+		}
+	}
+}
+
+// step does once whatever can be done, and says whether there was anything.
+func (r *run) step(ctx context.Context) (moved bool, err error) {
+	posted, err := r.post(ctx)
+	if err != nil {
+		return false, err
+	}
+	reaped, err := r.reap()
+	if err != nil {
+		return false, err
+	}
+	before := r.judge.counts.OnWire
+	var frameErr error
+	err = r.bed.TakeFrames(func(f WireFrame) {
+		r.judge.wire(f.Frame)
+		if r.opts.OnFrame != nil && frameErr == nil {
+			frameErr = r.opts.OnFrame(f)
+		}
+	})
+	if err = errors.Join(err, frameErr); err != nil {
+		return false, err
+	}
+	received, err := r.receive()
+	if err != nil {
+		return false, err
+	}
+	if r.opts.Progress != nil {
+		cycle, err := r.cycle()
+		if err != nil {
+			return false, err
+		}
+		r.opts.Progress(Progress{Counts: r.judge.counts, Total: len(r.plan.Packets), Cycles: cycle - r.startCycle})
+	}
+	return posted || reaped || received || r.judge.counts.OnWire > before, nil
+}
+
+// post frames packets and hands them to the sending NIC, one batch per queue.
+func (r *run) post(ctx context.Context) (moved bool, err error) {
+	for range r.tx {
+		var packets [batch]driver.TXPacket
+		n := 0
+		queue := r.next / batch % len(r.tx)
+		room := r.tx[queue].Size() - 1 - r.tx[queue].Outstanding()
+		for n < min(batch, room) && r.next < len(r.plan.Packets) && r.next/batch%len(r.tx) == queue {
+			buffer := r.txPool.Get()
+			if buffer == nil {
+				break
+			}
+			if ok, err := r.frame(ctx, &packets[n], buffer, queue); err != nil || !ok {
+				err = errors.Join(err, r.txPool.Put(buffer))
+				if err != nil {
+					return moved, err
+				}
+				break
+			}
+			n++
+		}
+		if n == 0 {
+			break
+		}
+		accepted, err := r.tx[queue].Post(packets[:n])
+		if err != nil {
+			return moved, fmt.Errorf("%s: %w", r.judge.name(int(packets[accepted].Cookie)), err)
+		}
+		moved = moved || accepted > 0
+		if accepted < n {
+			return moved, fmt.Errorf("%v took %d of %d packets though it had room for %d", r.tx[queue], accepted, n, room)
+		}
+	}
+	return moved, nil
+}
+
+// frame prepares the next packet of the plan. It returns false where the packet
+// must wait until the frames under way have arrived.
+func (r *run) frame(ctx context.Context, p *driver.TXPacket, buffer *driver.Buffer, queue int) (bool, error) {
+	packet := r.plan.Packets[r.next]
+	*p = driver.TXPacket{Buffer: buffer, Cookie: uint64(r.next)}
+	info := espframe.Info{}
+	if choice := r.plan.Choice[r.next]; choice != noSA {
+		if ok, err := r.followESN(ctx, choice); err != nil || !ok {
+			return false, err
+		}
+		var err error
+		info, err = r.framers[choice].Frame(buffer.Bytes(), packet.Frame)
+		switch {
+		case err == nil:
+			p.Length, p.SA, p.ESPOffset, p.Sequence = info.Length, r.handles[choice], info.ESPOffset, info.Sequence
+		case errors.Is(err, espframe.ErrFragment), errors.Is(err, espframe.ErrOptions), errors.Is(err, espframe.ErrNotIP), errors.Is(err, espframe.ErrMalformed):
+			r.plan.Choice[r.next] = noSA
+		default:
+			return false, fmt.Errorf("%s cannot be framed: %w", packet.Name(), err)
+		}
+	}
+	if info.Length == 0 {
+		p.Length = copy(buffer.Bytes(), packet.Frame)
+	}
+	if err := r.judge.sending(r.next, queue, buffer.Bytes()[:p.Length], info); err != nil {
+		return false, err
+	}
+	r.next++
+	return true, nil
+}
+
+// followESN tells both NICs when an SA's next sequence number has another
+// upper half. It returns false while frames are under way, which still need the
+// old one.
+func (r *run) followESN(ctx context.Context, i int) (bool, error) {
+	if !r.plan.SAs[i].ESN {
+		return true, nil
+	}
+	last := r.framers[i].LastSequence()
+	hi := uint32((last + 1) >> 32)
+	if last == math.MaxUint64 || hi == r.esnHi[i] {
+		return true, nil
+	}
+	if !r.judge.done() {
+		return false, nil
+	}
+	if err := r.bed.Sender.UpdateSA(ctx, r.handles[i], hi); err != nil {
+		return false, err
+	}
+	if err := r.bed.Receiver.UpdateSA(ctx, r.receiver[i], hi); err != nil {
+		return false, err
+	}
+	r.esnHi[i] = hi
+	r.judge.setESNHi(i, hi)
+	return true, nil
+}
+
+// reap takes back sent buffers.
+func (r *run) reap() (moved bool, err error) {
+	for q, queue := range r.tx {
+		for {
+			n, err := queue.Poll(r.done)
+			if err != nil {
+				return moved, fmt.Errorf("sending NIC: %w", err)
+			}
+			if n == 0 {
+				break
+			}
+			moved = true
+			for _, done := range r.done[:n] {
+				if done.Status != driver.OK {
+					r.judge.failed(q, done)
+				}
+				if err := r.txPool.Put(done.Buffer); err != nil {
+					return moved, err
+				}
+			}
+		}
+	}
+	return moved, nil
+}
+
+// receive judges what the receiving NIC hands up.
+func (r *run) receive() (moved bool, err error) {
+	for q, queue := range r.rx {
+		for {
+			n, err := queue.Poll(r.received)
+			if err != nil {
+				return moved, fmt.Errorf("receiving NIC: %w", err)
+			}
+			if n == 0 {
+				break
+			}
+			moved = true
+			for i := range r.received[:n] {
+				r.judge.delivered(q, &r.received[i])
+				if err := r.rxPool.Put(r.received[i].Buffer); err != nil {
+					return moved, err
+				}
+			}
+		}
+	}
+	if moved {
+		err = r.feed()
+	}
+	return moved, err
+}
+
+// cycle is the sender's clock, 0 where there is none.
+func (r *run) cycle() (uint64, error) {
+	if clocked, ok := r.bed.Sender.Function().(pcie.Clocked); ok {
+		return clocked.Cycle(), nil
+	}
+	return r.bed.Sender.Cycles()
+}
+
+// finish reports what never came and reads the statistics.
+func (r *run) finish() (*Result, error) {
+	if r.opts.StopAfter == 0 || r.judge.counts.Mismatches < r.opts.StopAfter {
+		r.judge.missing()
+	}
+	cycle, err := r.cycle()
+	if err != nil {
+		return nil, err
+	}
+	r.result.Counts, r.result.Cycles = r.judge.counts, cycle-r.startCycle
+	r.result.SAs = len(r.plan.SAs)
+	if r.result.Sender, err = r.bed.Sender.Statistics(); err != nil {
+		return nil, err
+	}
+	r.result.Receiver, err = r.bed.Receiver.Statistics()
+	return r.result, err
+}
+
+// close stops the queues, so that no buffer is in the NICs' hands, and frees
+// the pools. The SAs go with the NICs.
+func (r *run) close() error {
+	ctx := context.Background()
+	var errs []error
+	for _, queue := range r.tx {
+		errs = append(errs, queue.Stop(ctx))
+	}
+	for _, queue := range r.rx {
+		errs = append(errs, queue.Stop(ctx))
+	}
+	for _, pool := range []*driver.Pool{r.txPool, r.rxPool} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
