@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package nic is the golden model's stateful half. [State] is what a correct NIC
+// must hold and answer after each operation; a judge compares a device with it.
+// [NIC] is a whole NIC in Go that answers on BARs as docs/nic-contract.md says,
+// for people who develop a driver without RTL and for tests of the driver.
+// The two share nothing but package esp, and their tests compare them.
+package nic
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/driver/pcie/endpoint"
+	"github.com/espalier-nic/espalier/driver/pcie/hostmem"
+	"github.com/espalier-nic/espalier/hwmodel/esp"
+	"github.com/espalier-nic/espalier/regs"
+)
+
+// Options are the parameters of a NIC; zero values mean the RTL's defaults.
+type Options struct {
+	// Location names the NIC to users; default "gonic".
+	Location string
+	// Queues is the number of TX and RX queue pairs, 1 to 16; default 4.
+	Queues int
+	// Vectors is the number of interrupt vectors, 1 to 32; default 8.
+	Vectors int
+	// Slots is the number of SA slots, 1 to 65536; default 1024.
+	Slots int
+	// MaxFrame is the longest frame in bytes, 64 to 16383; default 9600.
+	MaxFrame int
+	// CryptoOff leaves out encryption, decryption and ICV checks: frames keep
+	// their plaintext, everything else is as ever. For measuring a driver.
+	CryptoOff bool
+}
+
+// Costs in cycles of the virtual clock. They are no prediction of any RTL: they
+// make time pass, the same on every run.
+const (
+	accessCycles = 4   // one BAR access
+	relaxCycles  = 64  // Relax without a limit
+	resetCycles  = 256 // from CTRL.RESET or power-up to STATUS.READY
+	saCycles     = 100 // an SA operation
+	clockMHz     = 250
+)
+
+// Limits of the register interface.
+const (
+	minRingLog2 = 3
+	maxRingLog2 = 15
+	prefetch    = 32 // descriptors cached per queue
+)
+
+func (o Options) complete() (Options, error) {
+	if o.Location == "" {
+		o.Location = "gonic"
+	}
+	for _, f := range []struct {
+		name                string
+		value               *int
+		preset, least, most int
+	}{
+		{"queue pairs", &o.Queues, 4, 1, regs.TxqCount},
+		{"interrupt vectors", &o.Vectors, 8, 1, regs.IntModerationCount},
+		{"SA slots", &o.Slots, 1024, 1, 1 << 16},
+		{"bytes as longest frame", &o.MaxFrame, 9600, 64, 16383},
+	} {
+		if *f.value == 0 {
+			*f.value = f.preset
+		}
+		if *f.value < f.least || *f.value > f.most {
+			return o, fmt.Errorf("%d %s, allowed are %d to %d", *f.value, f.name, f.least, f.most)
+		}
+	}
+	return o, nil
+}
+
+// NIC is a NIC in Go; it implements pcie.Function. All methods may be called
+// from several goroutines at once.
+//
+// Its work is done by the call that causes it: the write of a doorbell sends the
+// frames, Inject receives one. Only limits in time (completion batches,
+// interrupt moderation, SA operations, reset) wait for the virtual clock, which
+// advances with each BAR access, in Relax, and in WaitInterrupt, which goes on
+// to the next limit. So the same calls give the same results.
+type NIC struct {
+	opts Options
+	ep   *endpoint.Endpoint
+	pool *hostmem.Pool
+	bars [6]pcie.BAR
+	irq  interruptLines
+	wire wire
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	removed bool
+	master  bool // may reach host memory
+	clock   clock
+	faults  []pcie.Fault
+	control controlRegs
+	vectors []vector
+	sa      saTable
+	tx, rx  []*queue
+	turn    int // TX queue served last
+	egress  burst
+	stats   statistics
+	// scratch holds a received frame as delivered.
+	scratch []byte
+}
+
+var (
+	_ pcie.Function = (*NIC)(nil)
+	_ pcie.Clocked  = (*NIC)(nil)
+)
+
+// New returns a NIC as an operating system hands it to a driver: powered up,
+// memory and bus mastering on, interrupts off.
+func New(o Options) (*NIC, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, fmt.Errorf("Go NIC with %w", err)
+	}
+	n := &NIC{opts: o, pool: hostmem.NewPool(), scratch: make([]byte, 0, o.MaxFrame)}
+	n.ep, err = endpoint.New(endpoint.Config{
+		VendorID: pcie.VendorID, DeviceID: pcie.DeviceID,
+		SubsystemVendorID: pcie.VendorID, SubsystemID: pcie.DeviceID,
+		Class: pcie.ClassCode, BAR0: pcie.RegisterBARSize, Vectors: o.Vectors,
+		Deliver:   func(m endpoint.Message) { n.irq.raise(m.Vector) },
+		Reset:     n.functionReset,
+		BusMaster: n.setMaster,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("Go NIC: %w", err)
+	}
+	n.irq.init(o.Vectors)
+	n.bars[pcie.RegisterBAR] = endpoint.NewBAR(pcie.RegisterBARSize, (*registers)(n))
+	msix := n.ep.MSIX()
+	n.bars[endpoint.MSIXBAR] = endpoint.NewBAR(msix.Size(), &msixRegisters{n, msix})
+	n.vectors = make([]vector, o.Vectors)
+	for i := range o.Queues {
+		n.tx = append(n.tx, &queue{nic: n, number: i})
+		n.rx = append(n.rx, &queue{nic: n, number: i})
+	}
+	n.sa.init(o.Slots)
+	n.clock.next = never
+	n.powerUp()
+	n.ep.Enable()
+	return n, nil
+}
+
+// settled ends a change of state: who waits for an interrupt may now have a
+// deadline to wait for. n.mu is held.
+func (n *NIC) settled() {
+	if n.clock.next != never && n.irq.waiting.Load() > 0 {
+		n.irq.wake()
+	}
+}
+
+// powerUp resets everything, the generations of SA slots included. n.mu is held
+// or not yet needed.
+func (n *NIC) powerUp() {
+	n.sa.forgetGenerations()
+	n.clock.base = n.clock.cycle
+	n.softReset()
+}
+
+// softReset is CTRL.RESET.
+func (n *NIC) softReset() {
+	n.control = controlRegs{intMask: ^uint32(0)}
+	for _, q := range n.queues() {
+		q.reset()
+	}
+	for v := range n.vectors {
+		n.vectors[v] = vector{armed: true}
+	}
+	n.sa.zeroise()
+	n.stats = statistics{}
+	n.turn = 0
+	n.control.readyAt = n.clock.cycle + resetCycles
+	n.clock.wakeAt(n.control.readyAt)
+}
+
+// resetBusy says whether a reset or start-up is under way.
+func (n *NIC) resetBusy() bool { return n.clock.cycle < n.control.readyAt }
+
+// queues yields all queues, TX first.
+func (n *NIC) queues() func(func(int, *queue) bool) {
+	return func(yield func(int, *queue) bool) {
+		for i, q := range n.tx {
+			if !yield(i, q) {
+				return
+			}
+		}
+		for i, q := range n.rx {
+			if !yield(len(n.tx)+i, q) {
+				return
+			}
+		}
+	}
+}
+
+func (n *NIC) functionReset() {
+	n.mu.Lock()
+	n.powerUp()
+	n.settled()
+	n.mu.Unlock()
+	n.irq.clear(0)
+}
+
+func (n *NIC) setMaster(on bool) {
+	n.mu.Lock()
+	n.master = on
+	n.mu.Unlock()
+}
+
+// check returns why the function cannot be used, if it cannot.
+func (n *NIC) check() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.usable()
+}
+
+// usable is check with n.mu held.
+func (n *NIC) usable() error {
+	if n.closed {
+		return pcie.ErrClosed
+	}
+	if n.removed {
+		return pcie.ErrRemoved
+	}
+	return nil
+}
+
+// Info implements pcie.Function.
+func (n *NIC) Info() pcie.Info {
+	info := n.ep.Info()
+	info.Location = n.opts.Location
+	info.Simulated = true
+	return info
+}
+
+// ConfigRead implements pcie.Function.
+func (n *NIC) ConfigRead(offset, width int) (uint32, error) {
+	if err := n.check(); err != nil {
+		return ^uint32(0), err
+	}
+	return n.ep.ConfigRead(offset, width)
+}
+
+// ConfigWrite implements pcie.Function.
+func (n *NIC) ConfigWrite(offset, width int, value uint32) error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	return n.ep.ConfigWrite(offset, width, value)
+}
+
+// BAR implements pcie.Function.
+func (n *NIC) BAR(number int) (pcie.BAR, error) {
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	if number < 0 || number >= len(n.bars) || n.bars[number] == nil {
+		return nil, fmt.Errorf("BAR %d, the Go NIC has %d and %d: %w", number, pcie.RegisterBAR, endpoint.MSIXBAR, pcie.ErrRange)
+	}
+	return n.bars[number], nil
+}
+
+// AllocDMA implements pcie.Function.
+func (n *NIC) AllocDMA(size int) (*pcie.Memory, error) {
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	return n.pool.Alloc(size)
+}
+
+// FreeDMA implements pcie.Function.
+func (n *NIC) FreeDMA(m *pcie.Memory) error {
+	n.mu.Lock()
+	closed := n.closed
+	n.mu.Unlock()
+	if closed { // Close freed it; a removed device's memory can be freed
+		return pcie.ErrClosed
+	}
+	return n.pool.Free(m)
+}
+
+// SetVectors implements pcie.Function.
+func (n *NIC) SetVectors(count int) error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	if err := n.ep.SetVectors(0); err != nil { // nothing of before may be delivered
+		return err
+	}
+	if count > 0 && count <= n.opts.Vectors {
+		n.irq.clear(count)
+	} else {
+		n.irq.clear(0)
+	}
+	return n.ep.SetVectors(count)
+}
+
+// MaskVector implements pcie.Function.
+func (n *NIC) MaskVector(v int, masked bool) error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	return n.ep.MaskVector(v, masked)
+}
+
+// WaitInterrupt implements pcie.Function. While nothing is pending, time goes on
+// to the next of the NIC's limits; with none left it waits for other goroutines.
+func (n *NIC) WaitInterrupt(ctx context.Context, v int) (uint64, error) {
+	for {
+		line, err := n.irq.line(v)
+		if err != nil {
+			return 0, err
+		}
+		if count := n.irq.take(v); count > 0 {
+			return count, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n.mu.Lock()
+		if err := n.usable(); err != nil {
+			n.mu.Unlock()
+			return 0, err
+		}
+		if n.clock.next != never {
+			n.advanceTo(n.clock.next)
+			n.mu.Unlock()
+			continue
+		}
+		n.irq.waiting.Add(1)
+		n.mu.Unlock()
+		select {
+		case <-line:
+		case <-ctx.Done():
+		}
+		n.irq.waiting.Add(-1)
+	}
+}
+
+// Relax implements pcie.Function: the clock goes on by at most max cycles, to
+// the next of the NIC's limits if that is sooner.
+func (n *NIC) Relax(ctx context.Context, max uint64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if max == 0 {
+		max = relaxCycles
+	}
+	n.mu.Lock()
+	if err := n.usable(); err != nil {
+		n.mu.Unlock()
+		return err
+	}
+	target := n.clock.cycle + max
+	if n.clock.next < target {
+		target = n.clock.next
+	}
+	n.advanceTo(target)
+	n.mu.Unlock()
+	runtime.Gosched() // whoever polls lets others work
+	return nil
+}
+
+// Cycle implements pcie.Clocked.
+func (n *NIC) Cycle() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.clock.cycle
+}
+
+// maxFaults bounds what is remembered; a driver that looks has seen enough.
+const maxFaults = 1024
+
+// Faults implements pcie.Function.
+func (n *NIC) Faults() ([]pcie.Fault, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, pcie.ErrClosed
+	}
+	faults := n.faults
+	n.faults = nil
+	return faults, nil
+}
+
+// Reset implements pcie.Function.
+func (n *NIC) Reset(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := n.check(); err != nil {
+		return err
+	}
+	n.ep.FunctionReset()
+	n.ep.Enable()
+	return nil
+}
+
+// Close implements pcie.Function.
+func (n *NIC) Close() error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return pcie.ErrClosed
+	}
+	n.closed = true
+	n.softReset()
+	n.mu.Unlock()
+	n.irq.wake()
+	return n.pool.Close()
+}
+
+// Unplug takes the NIC away, as a surprise removal does: reads give all ones,
+// writes are lost, methods return pcie.ErrRemoved. There is no way back.
+func (n *NIC) Unplug() {
+	n.mu.Lock()
+	n.removed = true
+	n.softReset()
+	n.mu.Unlock()
+	n.irq.wake()
+}
+
+// dmaRead copies host memory into b, or records a fault.
+func (n *NIC) dmaRead(iova uint64, b []byte) bool {
+	if n.master && n.pool.Read(iova, b) {
+		return true
+	}
+	n.fault(iova, len(b), false)
+	return false
+}
+
+// dmaWrite copies b to host memory, or records a fault.
+func (n *NIC) dmaWrite(iova uint64, b []byte) bool {
+	if n.master && n.pool.Write(iova, b) {
+		return true
+	}
+	n.fault(iova, len(b), true)
+	return false
+}
+
+func (n *NIC) fault(iova uint64, size int, write bool) {
+	if len(n.faults) < maxFaults {
+		n.faults = append(n.faults, pcie.Fault{IOVA: iova, Size: size, Write: write, Cycle: n.clock.cycle})
+	}
+}
+
+// lookup finds the inbound SA of a received packet; it is an esp.Lookup.
+func (n *NIC) lookup(s *esp.Selector) *esp.SA { return n.sa.find(s) }
