@@ -41,7 +41,8 @@ AXIL_PORTS = """
     input  wire logic s_axil_rready_i,
 
     // Register bus to the other units. An access is held, unchanged, until the cycle in which ready is 1; rdata and
-    // error count in that cycle. The address is a byte address in BAR 0, aligned to 4. An error becomes DECERR.
+    // error count in that cycle, wdata and wstrb in writes. The address is a byte address in BAR 0, aligned to 4. An
+    // error becomes DECERR.
     output      logic ext_valid_o,
     output      logic ext_write_o,
     output      logic [@MSB@:0] ext_addr_o,
@@ -165,7 +166,7 @@ ASSERTIONS = """
     `ESPALIER_ASSERT_STABLE(b_stable, clk_i, rst_i, s_axil_bvalid_o, s_axil_bready_i, s_axil_bresp_o)
     `ESPALIER_ASSERT_STABLE(r_stable, clk_i, rst_i, s_axil_rvalid_o, s_axil_rready_i, {s_axil_rresp_o, s_axil_rdata_o})
     `ESPALIER_ASSERT_STABLE(ext_stable, clk_i, rst_i, ext_valid_o, ext_ready_i,
-        {ext_write_o, ext_addr_o, ext_wdata_o, ext_wstrb_o})
+        {ext_write_o, ext_addr_o, ext_write_o ? {ext_wstrb_o, ext_wdata_o} : 36'd0})
     // A unit answers only what it was asked.
     `ESPALIER_ASSERT(ext_ready_asked, clk_i, rst_i, ext_valid_o || !ext_ready_i)
 """
