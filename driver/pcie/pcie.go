@@ -14,7 +14,7 @@ import (
 // Function is one PCIe function, opened for exclusive use.
 //
 // Methods may be called from several goroutines at once. After Close every
-// method returns ErrClosed; operations that wait return it promptly. When the
+// other method, BARs' included, returns ErrClosed; operations that wait return it promptly. When the
 // device has gone (surprise removal: reads of all ones from configuration
 // space) methods return an error for which errors.Is(err, ErrRemoved) holds.
 type Function interface {
@@ -37,6 +37,7 @@ type Function interface {
 	AllocDMA(size int) (*Memory, error)
 	// FreeDMA withdraws the device's access and then unmaps the memory. A
 	// later access by the device is a fault, never a write to something else.
+	// m.Bytes is nil afterwards.
 	FreeDMA(m *Memory) error
 
 	// SetVectors enables interrupt vectors 0 to n-1; 0 disables interrupts.
@@ -65,7 +66,8 @@ type Function interface {
 	// return to their power-up state, DMA mappings stay.
 	Reset(ctx context.Context) error
 
-	// Close ends all use and frees DMA memory that is left.
+	// Close ends all use and frees DMA memory that is left. Further calls do
+	// nothing and return nil.
 	Close() error
 }
 
