@@ -8,13 +8,13 @@ import (
 	"crypto/aes"
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"math/rand"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/espalier-nic/espalier/verilator/unit/bench"
+	"github.com/espalier-nic/espalier/verilator/unit/gcmref"
 )
 
 // From the cycle in which a command's SA index is presented to the cycle in
@@ -62,7 +62,7 @@ func TestEveryBlockOfAnotherKey(t *testing.T) {
 	for slot := range keys {
 		keys[slot] = make([]byte, 16+8*(slot%3))
 		rng.Read(keys[slot])
-		for round, k := range roundKeys(keys[slot]) {
+		for round, k := range gcmref.RoundKeys(keys[slot]) {
 			in = append(in, writeKey(slot, round, k))
 		}
 	}
@@ -95,10 +95,10 @@ func TestRewrittenKey(t *testing.T) {
 	exe := bench.Build(t, unit(false, numSA))
 	old, fresh := make([]byte, 32), bytes.Repeat([]byte{0x5a}, 32)
 	var in []command
-	for round, k := range roundKeys(old) {
+	for round, k := range gcmref.RoundKeys(old) {
 		in = append(in, writeKey(3, round, k), writeKey(4, round, k))
 	}
-	for round, k := range roundKeys(fresh) {
+	for round, k := range gcmref.RoundKeys(fresh) {
 		in = append(in, writeKey(3, round, k))
 	}
 	in = append(in, command{}) // the write port has one register
@@ -144,75 +144,4 @@ func run(t *testing.T, exe string, in []command) []byte {
 		t.Fatalf("%d bytes out for %d cycles", len(out), len(in))
 	}
 	return out
-}
-
-// roundKeys is the key expansion of FIPS 197, section 5.2.
-func roundKeys(key []byte) [][]byte {
-	nk := len(key) / 4
-	w := make([]uint32, 4*(nk+7))
-	rcon := uint32(1) << 24
-	for i := range w {
-		if i < nk {
-			w[i] = binary.BigEndian.Uint32(key[4*i:])
-			continue
-		}
-		t := w[i-1]
-		switch {
-		case i%nk == 0:
-			t = subWord(bits.RotateLeft32(t, 8)) ^ rcon
-			rcon = uint32(double(byte(rcon>>24))) << 24
-		case nk > 6 && i%nk == 4:
-			t = subWord(t)
-		}
-		w[i] = w[i-nk] ^ t
-	}
-	keys := make([][]byte, len(w)/4)
-	for r := range keys {
-		for c := range 4 {
-			keys[r] = binary.BigEndian.AppendUint32(keys[r], w[4*r+c])
-		}
-	}
-	return keys
-}
-
-func subWord(w uint32) uint32 {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], w)
-	for i := range b {
-		b[i] = sbox(b[i])
-	}
-	return binary.BigEndian.Uint32(b[:])
-}
-
-// sbox follows the definition in FIPS 197, 5.1.1: inverse, then affine map.
-func sbox(a byte) byte {
-	inv := byte(0)
-	for x := 1; x < 256; x++ {
-		if times(a, byte(x)) == 1 {
-			inv = byte(x)
-			break
-		}
-	}
-	r := byte(0x63)
-	for i := range 5 {
-		r ^= bits.RotateLeft8(inv, i)
-	}
-	return r
-}
-
-func times(a, b byte) (r byte) {
-	for ; b != 0; b >>= 1 {
-		if b&1 != 0 {
-			r ^= a
-		}
-		a = double(a)
-	}
-	return r
-}
-
-func double(a byte) byte {
-	if a&0x80 != 0 {
-		return a<<1 ^ 0x1b
-	}
-	return a << 1
 }

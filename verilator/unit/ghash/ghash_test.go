@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/espalier-nic/espalier/verilator/unit/bench"
+	"github.com/espalier-nic/espalier/verilator/unit/gcmref"
 )
 
 const (
@@ -35,48 +36,12 @@ func unit(fast bool, sa int) bench.Unit {
 	}
 }
 
-// A block as GHASH sees it: bit 0 is the most significant bit of byte 0.
-type block [16]byte
-
-func xor(a, b block) block {
-	for i := range a {
-		a[i] ^= b[i]
-	}
-	return a
-}
-
-// times is algorithm 1 of SP 800-38D.
-func times(x, y block) (z block) {
-	v := y
-	for i := range 128 {
-		if x[i/8]>>(7-i%8)&1 == 1 {
-			z = xor(z, v)
-		}
-		low := v[15]&1 == 1
-		for j := 15; j > 0; j-- {
-			v[j] = v[j]>>1 | v[j-1]<<7
-		}
-		v[0] >>= 1
-		if low {
-			v[0] ^= 0xe1
-		}
-	}
-	return z
-}
-
-func hash(h block, blocks []block) (y block) {
-	for _, b := range blocks {
-		y = times(xor(y, b), h)
-	}
-	return y
-}
-
 // A command of one cycle; see testdata/tb.cpp.
 type command [24]byte
 
 type expectation struct {
 	cycle uint64
-	hash  block
+	hash  gcmref.Block
 }
 
 // stream collects commands and what they must give.
@@ -84,7 +49,7 @@ type stream struct {
 	rng  *rand.Rand
 	in   []command
 	want []expectation
-	keys [numSA]block
+	keys [numSA]gcmref.Block
 }
 
 func newStream(seed int64) *stream {
@@ -94,13 +59,13 @@ func newStream(seed int64) *stream {
 		p := s.keys[slot]
 		for n := range powers {
 			s.add(1, byte(n), slot, false, p)
-			p = times(p, s.keys[slot])
+			p = gcmref.Times(p, s.keys[slot])
 		}
 	}
 	return s
 }
 
-func (s *stream) add(op, number byte, slot int, first bool, data block) {
+func (s *stream) add(op, number byte, slot int, first bool, data gcmref.Block) {
 	var c command
 	c[0], c[1] = op, number
 	binary.LittleEndian.PutUint16(c[2:], uint16(slot))
@@ -115,7 +80,7 @@ func (s *stream) add(op, number byte, slot int, first bool, data block) {
 // idle cycles between them with the given probability in percent.
 func (s *stream) message(n, sent, gapPercent int) {
 	slot := s.rng.Intn(numSA)
-	blocks := make([]block, n)
+	blocks := make([]gcmref.Block, n)
 	for i := range blocks {
 		s.rng.Read(blocks[i][:])
 		if i >= sent {
@@ -127,7 +92,7 @@ func (s *stream) message(n, sent, gapPercent int) {
 		s.add(2, byte(min(n-i, powers+1)), slot, i == 0, blocks[i])
 	}
 	if sent == n {
-		s.want = append(s.want, expectation{uint64(len(s.in) - 1 + latency), hash(s.keys[slot], blocks)})
+		s.want = append(s.want, expectation{uint64(len(s.in) - 1 + latency), gcmref.Hash(s.keys[slot], blocks)})
 	}
 }
 
