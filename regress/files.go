@@ -19,7 +19,7 @@ import (
 func writeWhole(path string, mode fs.FileMode, write func(io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%s was not written: %w", path, plainCause(err))
+			err = notWritten(path, err)
 		}
 	}()
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")

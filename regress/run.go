@@ -16,6 +16,10 @@ import (
 // Bed is two opened NICs joined by a wire.
 type Bed struct {
 	Sender, Receiver *driver.NIC
+	// Device is what is behind them, Build the simulated design's identification.
+	Device, Build string
+	// Relax lets time pass for both NICs and the wire, about so many clock cycles.
+	Relax func(ctx context.Context, cycles uint64) error
 	// TakeFrames calls yield for every frame that has crossed from Sender to
 	// Receiver since the last call, in order. The frame is valid during the call.
 	TakeFrames func(yield func(WireFrame)) error
@@ -208,7 +212,7 @@ func (r *run) loop(ctx context.Context) error {
 			continue
 		}
 		const slice = 256
-		if err := r.bed.Receiver.Function().Relax(ctx, slice); err != nil {
+		if err := r.bed.Relax(ctx, slice); err != nil {
 			return err
 		}
 		if quiet += slice; quiet > r.opts.StallCycles {

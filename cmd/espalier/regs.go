@@ -313,11 +313,11 @@ func (s *settings) withBAR(cmd *cobra.Command, use func(pcie.BAR) error) error {
 	if err != nil {
 		return err
 	}
-	command, err := device.Function.ConfigRead(pcie.CommandOffset, 2)
+	command, err := device.Function.ConfigRead(pcie.ConfigCommand, 2)
 	if err != nil {
 		return err
 	}
-	if err := device.Function.ConfigWrite(pcie.CommandOffset, 2, command|pcie.CommandMemory); err != nil {
+	if err := device.Function.ConfigWrite(pcie.ConfigCommand, 2, command|pcie.CommandMemory); err != nil {
 		return err
 	}
 	return use(bar)

@@ -39,7 +39,6 @@ Exit codes: 0 all is well, 1 the NIC was wrong, 2 the request could not be carri
 		newRegsCommand(settings),
 		newCapsCommand(settings),
 		newSACommand(settings),
-		newBenchCommand(settings),
 		newVersionCommand(),
 	)
 	return root
