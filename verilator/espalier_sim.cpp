@@ -2,7 +2,10 @@
 //
 // The C interface: checks arguments and turns exceptions into error codes.
 
+// The library is compiled with hidden visibility; this is what it shows.
+#pragma GCC visibility push(default)
 #include "espalier_sim.h"
+#pragma GCC visibility pop
 
 #include <cstdio>
 #include <cstring>

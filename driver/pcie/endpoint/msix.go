@@ -129,12 +129,15 @@ func (e *Endpoint) MaskVector(v int, masked bool) error {
 	return nil
 }
 
-// MSIX returns MSIXBAR's memory as a BAR. Aligned 32-bit and 64-bit accesses
-// reach the table and the pending bit array; others read as zero and are not
-// written, which 7.7.2.3 leaves undefined.
+// MSIX returns MSIXBAR's memory as a BAR.
 func (e *Endpoint) MSIX() pcie.BAR {
-	return NewBAR(e.msix.size, (*msixMemory)(e))
+	return NewBAR(e.msix.size, e.MSIXMemory())
 }
+
+// MSIXMemory returns MSIXBAR's memory. Aligned 32-bit and 64-bit accesses reach
+// the table and the pending bit array; others read as zero and are not written,
+// which 7.7.2.3 leaves undefined.
+func (e *Endpoint) MSIXMemory() Accessor { return (*msixMemory)(e) }
 
 // msixMemory is an Endpoint seen through MSIXBAR.
 type msixMemory Endpoint

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtlbridge
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+
+	"github.com/espalier-nic/espalier/driver/pcie"
+)
+
+// Results of simulator calls; SimError wraps them.
+var (
+	// ErrInvalid: a bad argument.
+	ErrInvalid = errors.New("invalid argument")
+	// ErrNotSupported: the library was built without it.
+	ErrNotSupported = errors.New("not supported by this library")
+	// ErrModel: the design stopped ($fatal, assertion, broken bus protocol).
+	ErrModel = errors.New("the simulated design stopped")
+	// ErrBus: a BAR access was answered with a bus error.
+	ErrBus = errors.New("bus error")
+	// ErrAgain: nothing there yet, or no room.
+	ErrAgain = errors.New("not now")
+	// ErrIO: a file could not be written.
+	ErrIO = errors.New("file cannot be written")
+)
+
+// codes are the ESPALIER_SIM_E* values.
+var codes = map[int]error{
+	-1: ErrInvalid, -2: ErrNotSupported, -3: ErrModel, -4: pcie.ErrTimeout, -5: ErrBus, -6: ErrAgain, -7: ErrIO,
+}
+
+// SimError is a failed simulator call: the library's sentence and, through
+// Unwrap, one of the errors above or pcie.ErrTimeout.
+type SimError struct {
+	Operation string
+	Message   string
+	kind      error
+}
+
+// Error returns operation and sentence.
+func (e *SimError) Error() string {
+	if e.Message == "" {
+		return e.Operation + ": " + e.kind.Error()
+	}
+	if errors.Is(e.kind, ErrModel) {
+		return e.Operation + ": " + e.kind.Error() + ": " + e.Message
+	}
+	return e.Operation + ": " + e.Message
+}
+
+// Unwrap returns the kind of error.
+func (e *SimError) Unwrap() error { return e.kind }
+
+// Event is a set of things that Sim.Advance may stop for.
+type Event uint32
+
+// Events, as ESPALIER_SIM_UNTIL_*.
+const (
+	EventInterrupt Event = 1 << iota
+	// EventFrame: a whole frame left the NIC.
+	EventFrame
+	// EventFault: an access to host memory was refused.
+	EventFault
+	// EventWrite: a write to host memory was performed.
+	EventWrite
+)
+
+// Access says what the device may do with a range of memory.
+type Access uint32
+
+// Kinds of access.
+const (
+	ReadAccess Access = 1 << iota
+	WriteAccess
+)
+
+// FrameInfo describes a frame at the MAC. Its layout is espalier_sim_frame's.
+type FrameInfo struct {
+	// FirstCycle and LastCycle are when its first and last beat were transferred.
+	FirstCycle, LastCycle uint64
+	// Size in bytes, no FCS.
+	Size uint32
+	flag uint32
+}
+
+// Bad says whether the sender marked the frame bad.
+func (f FrameInfo) Bad() bool { return f.flag&1 != 0 }
+
+// simFault's layout is espalier_sim_fault's.
+type simFault struct {
+	iova, cycle uint64
+	size, write uint32
+}
+
+// Options are the options of espalier_sim_create by name; unset ones have the
+// defaults stated in espalier_sim.h.
+type Options map[string]uint64
+
+// text returns the options as the C interface takes them, in a fixed order.
+func (o Options) text() string {
+	names := make([]string, 0, len(o))
+	for name := range o {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, "%s=%d\n", name, o[name])
+	}
+	return b.String()
+}
+
+// Sim is one simulated NIC. One goroutine at a time may use it; after Close no
+// method may be called. Memory given to MemAdd must not be Go-heap memory.
+type Sim struct {
+	lib    *Library
+	handle uintptr
+
+	// What calls write to. Part of the Sim so that a call allocates nothing.
+	value  uint64
+	ran    uint64
+	events uint32
+	info   FrameInfo
+	fault  [16]simFault
+}
+
+// Create makes an instance, as after power-up.
+func (l *Library) Create(options Options, seed uint64) (*Sim, error) {
+	text := append([]byte(options.text()), 0)
+	message := make([]byte, 512)
+	handle, _, _ := purego.SyscallN(l.create, uintptr(unsafe.Pointer(&text[0])), uintptr(seed),
+		uintptr(unsafe.Pointer(&message[0])), uintptr(len(message)))
+	if handle == 0 {
+		end := strings.IndexByte(string(message), 0)
+		return nil, &SimError{Operation: "create simulator", Message: string(message[:max(end, 0)]), kind: ErrInvalid}
+	}
+	return &Sim{lib: l, handle: handle}, nil
+}
+
+// Close ends the instance.
+func (s *Sim) Close() {
+	purego.SyscallN(s.lib.destroy, s.handle)
+	s.handle = 0
+}
+
+// check turns a C result into an error.
+func (s *Sim) check(operation string, result uintptr) error {
+	code := int(int32(result))
+	if code >= 0 {
+		return nil
+	}
+	if code == -6 {
+		return ErrAgain // no sentence: not a failure
+	}
+	message, _, _ := purego.SyscallN(s.lib.lastError, s.handle)
+	kind := codes[code]
+	if kind == nil {
+		kind = fmt.Errorf("unknown result %d", code)
+	}
+	return &SimError{Operation: operation, Message: goString(message), kind: kind}
+}
+
+// HardReset asserts the reset, as power-up does. Frames on their way are lost.
+func (s *Sim) HardReset() error {
+	r, _, _ := purego.SyscallN(s.lib.hardReset, s.handle)
+	return s.check("hard reset", r)
+}
+
+// Cycle returns the clock cycles since Create.
+func (s *Sim) Cycle() uint64 {
+	r, _, _ := purego.SyscallN(s.lib.cycle, s.handle)
+	return uint64(r)
+}
+
+// Advance runs up to cycles clocks, or until after a clock in which one of the
+// until events happened. It returns all events that happened and the clocks run.
+func (s *Sim) Advance(cycles uint64, until Event) (Event, uint64, error) {
+	r, _, _ := purego.SyscallN(s.lib.advance, s.handle, uintptr(cycles), uintptr(until),
+		uintptr(unsafe.Pointer(&s.events)), uintptr(unsafe.Pointer(&s.ran)))
+	return Event(s.events), s.ran, s.check("advance", r)
+}
+
+// BARRead reads width (1, 2, 4 or 8) bytes. With ErrBus and pcie.ErrTimeout the
+// value is all ones.
+func (s *Sim) BARRead(bar int, offset uint64, width int) (uint64, error) {
+	r, _, _ := purego.SyscallN(s.lib.barRead, s.handle, uintptr(bar), uintptr(offset), uintptr(width),
+		uintptr(unsafe.Pointer(&s.value)))
+	return s.value, s.check("BAR read", r)
+}
+
+// BARWrite writes width (1, 2, 4 or 8) bytes.
+func (s *Sim) BARWrite(bar int, offset uint64, width int, value uint64) error {
+	r, _, _ := purego.SyscallN(s.lib.barWrite, s.handle, uintptr(bar), uintptr(offset), uintptr(width), uintptr(value))
+	return s.check("BAR write", r)
+}
+
+// MemAdd lets the device reach memory at iova. It must stay mapped until MemRemove.
+func (s *Sim) MemAdd(iova uint64, memory []byte, access Access) error {
+	r, _, _ := purego.SyscallN(s.lib.memAdd, s.handle, uintptr(iova), uintptr(len(memory)),
+		uintptr(unsafe.Pointer(unsafe.SliceData(memory))), uintptr(access))
+	return s.check("add memory", r)
+}
+
+// MemAddFD lets the device reach size bytes of a file, from offset. They are
+// read and written with pread and pwrite: a file that became shorter is a fault.
+// The descriptor must stay open until MemRemove.
+func (s *Sim) MemAddFD(iova, size uint64, fd int, offset uint64, access Access) error {
+	r, _, _ := purego.SyscallN(s.lib.memAddFD, s.handle, uintptr(iova), uintptr(size), uintptr(fd), uintptr(offset), uintptr(access))
+	return s.check("add file memory", r)
+}
+
+// MemRemove withdraws a range that was added.
+func (s *Sim) MemRemove(iova, size uint64) error {
+	r, _, _ := purego.SyscallN(s.lib.memRemove, s.handle, uintptr(iova), uintptr(size))
+	return s.check("remove memory", r)
+}
+
+// Faults takes the accesses to host memory that were refused, oldest first.
+// The library keeps the first 4096 that nobody has taken.
+func (s *Sim) Faults() ([]pcie.Fault, error) {
+	var faults []pcie.Fault
+	for {
+		r, _, _ := purego.SyscallN(s.lib.faults, s.handle, uintptr(unsafe.Pointer(&s.fault[0])), uintptr(len(s.fault)))
+		if err := s.check("faults", r); err != nil {
+			return faults, err
+		}
+		n := int(r)
+		for _, f := range s.fault[:n] {
+			faults = append(faults, pcie.Fault{IOVA: f.iova, Size: int(f.size), Write: f.write != 0, Cycle: f.cycle})
+		}
+		if n < len(s.fault) {
+			return faults, nil
+		}
+	}
+}
+
+// MACSend queues a frame (no FCS) toward the NIC, marked bad if asked for.
+// ErrAgain says that the queue is full.
+func (s *Sim) MACSend(frame []byte, bad bool) error {
+	var flags uintptr
+	if bad {
+		flags = 1
+	}
+	r, _, _ := purego.SyscallN(s.lib.macSend, s.handle, 0, uintptr(unsafe.Pointer(unsafe.SliceData(frame))), uintptr(len(frame)), flags)
+	return s.check("send frame to the NIC", r)
+}
+
+// MACRecv takes the oldest frame from the NIC into buffer. ErrAgain says that
+// there is none. The description's Size is the frame's.
+func (s *Sim) MACRecv(buffer []byte) (FrameInfo, error) {
+	r, _, _ := purego.SyscallN(s.lib.macRecv, s.handle, 0, uintptr(unsafe.Pointer(unsafe.SliceData(buffer))), uintptr(len(buffer)),
+		uintptr(unsafe.Pointer(&s.info)))
+	return s.info, s.check("receive frame from the NIC", r)
+}
+
+// MACSent takes descriptions of frames that were transferred to the NIC, oldest
+// first, and returns how many.
+func (s *Sim) MACSent(out []FrameInfo) (int, error) {
+	if len(out) == 0 {
+		return 0, nil
+	}
+	r, _, _ := purego.SyscallN(s.lib.macSent, s.handle, 0, uintptr(unsafe.Pointer(&out[0])), uintptr(len(out)))
+	return int(int32(r)), s.check("frames sent to the NIC", r)
+}
+
+// Interrupts adds the pulses of each vector since the last call to counts.
+func (s *Sim) Interrupts(counts []uint32) error {
+	r, _, _ := purego.SyscallN(s.lib.interrupts, s.handle, uintptr(unsafe.Pointer(unsafe.SliceData(counts))), uintptr(len(counts)))
+	return s.check("interrupts", r)
+}
+
+// Trace starts a waveform in path; "" ends it.
+func (s *Sim) Trace(path string) error {
+	if path == "" {
+		r, _, _ := purego.SyscallN(s.lib.trace, s.handle, 0)
+		return s.check("waveform", r)
+	}
+	r := s.callWithPath(s.lib.trace, path)
+	return s.check("waveform", r)
+}
+
+// Coverage writes the coverage collected so far.
+func (s *Sim) Coverage(path string) error {
+	return s.check("coverage", s.callWithPath(s.lib.coverage, path))
+}
+
+func (s *Sim) callWithPath(fn uintptr, path string) uintptr {
+	text := append([]byte(path), 0)
+	r, _, _ := purego.SyscallN(fn, s.handle, uintptr(unsafe.Pointer(&text[0])))
+	return r
+}
+
+// Peek reads word index of the memory or register called name, least
+// significant byte first, into out and returns its size. For tests; docs/rtl.md
+// lists names.
+func (s *Sim) Peek(name string, index uint64, out []byte) (int, error) {
+	text := append([]byte(name), 0)
+	r, _, _ := purego.SyscallN(s.lib.peek, s.handle, uintptr(unsafe.Pointer(&text[0])), uintptr(index),
+		uintptr(unsafe.Pointer(unsafe.SliceData(out))), uintptr(len(out)))
+	if err := s.check("peek", r); err != nil {
+		return 0, err
+	}
+	return int(int32(r)), nil
+}
