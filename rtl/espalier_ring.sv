@@ -26,7 +26,7 @@ module espalier_ring #(
 
     // 0: avail_o and live_o are 0; descriptors are fetched all the same.
     input  wire logic enable_i,
-    // 1: no bus transaction is started, avail_o and live_o are 0. Ends with a reset.
+    // 1: no bus transaction is started but those already chosen, avail_o and live_o are 0. Ends with a reset.
     input  wire logic quiesce_i,
     // 1: no bus transaction is under way or about to be.
     output      logic idle_o,

@@ -160,7 +160,8 @@ module espalier_ring_regs #(
             bad_fetch[q]  = run_q[q] && fetch_error_i && fetch_error_queue_i == QW'(q);
             // A queue that waits for its start is not concerned by what its previous life did.
             bad_cpl[q]    = (run_q[q] || !enable_q[q]) && cpl_error_i && cpl_error_queue_i == QW'(q);
-            fails[q]      = bad_config[q] || (!error_q[q] && !disabling[q] && (bad_tail[q] || bad_fetch[q] || bad_cpl[q]));
+            fails[q]      = bad_config[q] || (!error_q[q] && !enabling[q] && !disabling[q]
+                                              && (bad_tail[q] || bad_fetch[q] || bad_cpl[q]));
         end
     end
 
