@@ -3,8 +3,11 @@
 package seam
 
 import (
+	"bytes"
+	"sync"
 	"testing"
 
+	"github.com/espalier-nic/espalier/driver/drivertest"
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/pcietest"
 	"github.com/espalier-nic/espalier/hwmodel/nic"
@@ -27,4 +30,45 @@ func TestFunctionGoNIC(t *testing.T) {
 		DeviceID: pcie.DeviceID,
 		Unplug:   func(_ testing.TB, fn pcie.Function) { fn.(*nic.NIC).Unplug() },
 	})
+}
+
+// goWire is the wire of a Go NIC: what it sends is kept until taken.
+type goWire struct {
+	nic *nic.NIC
+
+	mu   sync.Mutex
+	sent [][]byte
+}
+
+func newGoWire(n *nic.NIC) *goWire {
+	w := &goWire{nic: n}
+	n.Connect(func(frame []byte) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.sent = append(w.sent, bytes.Clone(frame))
+	})
+	return w
+}
+
+func (w *goWire) Send(frame []byte, bad bool) error {
+	w.nic.Inject(frame, bad)
+	return nil
+}
+
+func (w *goWire) Receive() ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.sent) == 0 {
+		return nil, nil
+	}
+	frame := w.sent[0]
+	w.sent = w.sent[1:]
+	return frame, nil
+}
+
+func TestDriverGoNIC(t *testing.T) {
+	drivertest.Run(t, drivertest.Harness{Open: func(t testing.TB) drivertest.Device {
+		n := newGoNIC(t)
+		return drivertest.Device{Function: n, Wire: newGoWire(n)}
+	}})
 }

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package drivertest is the suite that the driver passes on every NIC: the Go
+// model, simulated RTL, a card. It looks at both sides, host and wire, and
+// judges ESP by Go's crypto packages and nothing else.
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/espalier-nic/espalier/driver"
+	"github.com/espalier-nic/espalier/driver/pcie"
+)
+
+// Wire is the MAC side of a NIC under test.
+type Wire interface {
+	// Send queues a frame (no FCS) toward the NIC; bad: the MAC found an error
+	// in it.
+	Send(frame []byte, bad bool) error
+	// Receive takes the oldest frame that the NIC has sent, or returns nil.
+	// It does not wait.
+	Receive() ([]byte, error)
+}
+
+// Device is one NIC under test.
+type Device struct {
+	Function pcie.Function
+	Wire     Wire
+}
+
+// Harness is one kind of NIC.
+type Harness struct {
+	// Open returns a NIC in its power-up state; each call another, independent
+	// one. The suite closes the Function.
+	Open func(t testing.TB) Device
+}
+
+const (
+	// patience bounds what must happen.
+	patience = 60 * time.Second
+	// quietCycles is long enough for anything that could still happen.
+	quietCycles = 4000
+	// bufferSize holds the longest frame.
+	bufferSize = 10000
+)
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Harness)
+	}{
+		{"Open", testOpen},
+		{"OpenAgain", testOpenAgain},
+		{"Options", testOptions},
+		{"SAKinds", testSAKinds},
+		{"SARefusals", testSARefusals},
+		{"SATableFull", testSATableFull},
+		{"SACancelled", testSACancelled},
+		{"SAKept", testSAKept},
+		{"SendPlain", testSendPlain},
+		{"SendESP", testSendESP},
+		{"SendErrors", testSendErrors},
+		{"SendESN", testSendESN},
+		{"ReceivePlain", testReceivePlain},
+		{"ReceiveESP", testReceiveESP},
+		{"ReceiveUntouched", testReceiveUntouched},
+		{"ReceiveTruncated", testReceiveTruncated},
+		{"ReceiveDropped", testReceiveDropped},
+		{"Loopback", testLoopback},
+		{"RingWrap", testRingWrap},
+		{"RingFull", testRingFull},
+		{"BufferOwnership", testBufferOwnership},
+		{"AllQueues", testAllQueues},
+		{"PostWhilePolling", testPostWhilePolling},
+		{"Interrupts", testInterrupts},
+		{"SharedVector", testSharedVector},
+		{"Moderation", testModeration},
+		{"WaitEnds", testWaitEnds},
+		{"QueueError", testQueueError},
+		{"StopStart", testStopStart},
+		{"DeleteUnderTraffic", testDeleteUnderTraffic},
+		{"ResetInTraffic", testResetInTraffic},
+		{"Statistics", testStatistics},
+		{"TwoNICs", testTwoNICs},
+		{"Close", testClose},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
+	}
+}
+
+// bed is one NIC opened by the driver, with its wire and buffers.
+type bed struct {
+	*driver.NIC
+	fn   pcie.Function
+	wire Wire
+	pool *driver.Pool
+	ctx  context.Context
+}
+
+// open opens the driver on a new NIC. It checks at the end that Close succeeds
+// and that the device touched nothing that it may not.
+func (h Harness) open(t testing.TB, opts driver.Options) *bed {
+	t.Helper()
+	d := h.Open(t)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		if err := d.Function.Close(); err != nil {
+			t.Errorf("close function: %v", err)
+		}
+	})
+	return attach(t, ctx, d, opts)
+}
+
+// attach opens the driver on d.
+func attach(t testing.TB, ctx context.Context, d Device, opts driver.Options) *bed {
+	t.Helper()
+	n, err := driver.Open(ctx, d.Function, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := driver.NewPool(d.Function, 256, bufferSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bed{NIC: n, fn: d.Function, wire: d.Wire, pool: pool, ctx: ctx}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if err := pool.Close(); err != nil {
+			t.Errorf("close pool: %v", err)
+		}
+		if faults, err := d.Function.Faults(); err != nil || len(faults) > 0 {
+			t.Errorf("device faults %+v, error %v", faults, err)
+		}
+	})
+	return b
+}
+
+// buffer takes a buffer and copies frame into it.
+func (b *bed) buffer(t testing.TB, frame []byte) *driver.Buffer {
+	t.Helper()
+	buf := b.pool.Get()
+	if buf == nil {
+		t.Fatal("no buffer left")
+	}
+	copy(buf.Bytes(), frame)
+	return buf
+}
+
+// packet wraps a frame to be sent as it is.
+func (b *bed) packet(t testing.TB, frame []byte) driver.TXPacket {
+	t.Helper()
+	return driver.TXPacket{Buffer: b.buffer(t, frame), Length: len(frame)}
+}
+
+func (b *bed) tx(t testing.TB, q int) *driver.TXQueue {
+	t.Helper()
+	queue, err := b.TX(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return queue
+}
+
+func (b *bed) rx(t testing.TB, q int) *driver.RXQueue {
+	t.Helper()
+	queue, err := b.RX(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return queue
+}
+
+// post posts all packets, which must fit the ring.
+func (b *bed) post(t testing.TB, q int, packets ...driver.TXPacket) {
+	t.Helper()
+	if n, err := b.tx(t, q).Post(packets); err != nil || n != len(packets) {
+		t.Fatalf("posted %d of %d packets: %v", n, len(packets), err)
+	}
+}
+
+// done waits until n descriptors are back, and returns their buffers to the pool.
+func (b *bed) done(t testing.TB, q, n int) []driver.TXDone {
+	t.Helper()
+	queue := b.tx(t, q)
+	all := make([]driver.TXDone, 0, n)
+	for len(all) < n {
+		got, err := queue.Poll(all[len(all):n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got == 0 {
+			if err := queue.Wait(b.ctx); err != nil {
+				t.Fatalf("%d of %d descriptors are back: %v", len(all), n, err)
+			}
+		}
+		all = all[:len(all)+got]
+	}
+	for _, d := range all {
+		if err := b.pool.Put(d.Buffer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// send posts one packet and returns its status.
+func (b *bed) send(t testing.TB, q int, p driver.TXPacket) driver.Status {
+	t.Helper()
+	b.post(t, q, p)
+	return b.done(t, q, 1)[0].Status
+}
+
+// fill posts n empty buffers.
+func (b *bed) fill(t testing.TB, q, n int) {
+	t.Helper()
+	buffers := make([]*driver.Buffer, n)
+	if b.pool.Fill(buffers) != n {
+		t.Fatal("no buffer left")
+	}
+	if got, err := b.rx(t, q).Post(buffers); err != nil || got != n {
+		t.Fatalf("posted %d of %d buffers: %v", got, n, err)
+	}
+}
+
+// received is one frame handed up: the packet and a copy of its bytes.
+type received struct {
+	driver.RXPacket
+	frame []byte
+}
+
+// receive waits for n frames and returns their buffers to the pool.
+func (b *bed) receive(t testing.TB, q, n int) []received {
+	t.Helper()
+	queue := b.rx(t, q)
+	var all []received
+	packets := make([]driver.RXPacket, n)
+	for len(all) < n {
+		got, err := queue.Poll(packets[:n-len(all)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got == 0 {
+			if err := queue.Wait(b.ctx); err != nil {
+				t.Fatalf("%d of %d frames are here: %v", len(all), n, err)
+			}
+		}
+		for i := range packets[:got] {
+			all = append(all, received{packets[i], append([]byte(nil), packets[i].Frame()...)})
+			if err := b.pool.Put(packets[i].Buffer); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+// inject sends frames to the NIC.
+func (b *bed) inject(t testing.TB, frames ...[]byte) {
+	t.Helper()
+	for _, f := range frames {
+		if err := b.wire.Send(f, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// onWire waits for n frames from the NIC.
+func (b *bed) onWire(t testing.TB, n int) [][]byte {
+	t.Helper()
+	var frames [][]byte
+	for len(frames) < n {
+		f, err := b.wire.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f != nil {
+			frames = append(frames, f)
+			continue
+		}
+		if err := b.ctx.Err(); err != nil {
+			t.Fatalf("%d of %d frames are on the wire: %v", len(frames), n, err)
+		}
+		b.relax(t, 0)
+	}
+	return frames
+}
+
+// silent checks that the NIC sends nothing more.
+func (b *bed) silent(t testing.TB) {
+	t.Helper()
+	b.relax(t, quietCycles)
+	if f, err := b.wire.Receive(); err != nil || f != nil {
+		t.Errorf("unexpected frame of %d bytes on the wire, error %v", len(f), err)
+	}
+}
+
+// relax lets about that many clock cycles pass.
+func (b *bed) relax(t testing.TB, cycles uint64) {
+	t.Helper()
+	clocked, _ := b.fn.(pcie.Clocked)
+	var end uint64
+	if clocked != nil {
+		end = clocked.Cycle() + cycles
+	}
+	for {
+		if err := b.fn.Relax(b.ctx, cycles); err != nil {
+			t.Fatal(err)
+		}
+		if clocked == nil || clocked.Cycle() >= end {
+			return
+		}
+	}
+}
+
+// addSA installs an SA.
+func (b *bed) addSA(t testing.TB, sa driver.SA) driver.Handle {
+	t.Helper()
+	h, err := b.AddSA(b.ctx, sa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// wants checks that an error is of a kind.
+func wants(t testing.TB, what string, err, kind error) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Errorf("%s: error is %v, want %v", what, err, kind)
+	}
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
