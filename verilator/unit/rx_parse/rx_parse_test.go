@@ -57,11 +57,8 @@ type input struct {
 	data    []byte
 	flagged bool
 	enable  bool // RX_ENABLE when it begins
-	// changeAt: RX_ENABLE becomes changeTo after so many of its beats; 0: never.
-	changeAt int
-	changeTo bool
-	ipsec    bool
-	queue    int // RX_DEFAULT
+	ipsec   bool
+	queue   int // RX_DEFAULT
 }
 
 // scenario writes the bench's script and keeps what is to be expected.

@@ -97,6 +97,7 @@ type log struct {
 	secrets  []secretsEvent
 	cycles   []cycleEvent
 	zeroised []uint64
+	drained  []uint64
 }
 
 // config is one build of the unit.
@@ -195,12 +196,16 @@ func (l *log) parse(line string, c config) error {
 			return err
 		}
 		l.cycles = append(l.cycles, e)
-	case "zeroise":
+	case "zeroise", "drained":
 		var at uint64
 		if _, err := fmt.Sscanf(rest, "%d", &at); err != nil {
 			return err
 		}
-		l.zeroised = append(l.zeroised, at)
+		if kind == "zeroise" {
+			l.zeroised = append(l.zeroised, at)
+		} else {
+			l.drained = append(l.drained, at)
+		}
 	default:
 		return fmt.Errorf("unknown event")
 	}

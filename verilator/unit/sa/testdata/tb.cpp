@@ -6,11 +6,14 @@
 //   cmd|start OP HANDLE SPI FLAGS ESN_HI SALT DST SRC KEY   run an operation; start does not wait for its end
 //   rx SPI DST SRC IPV6     look up (waits for ready, not for the answer)
 //   tx HANDLE USE           check a handle
-//   txdone, rxdone          one pulse
+//   txdone, rxdone          one pulse: the oldest frame that hit is done
+//   drain                   as many pulses as there are frames
+//   gen SLOT VALUE          back door: set a slot's generation
 //   wait N                  N cycles (decimal)
 //   idle                    until the operation has ended and every answer has come
 //   zeroise, reset
 //   dump DIR SLOT           the key store: DIR 0 tx, 1 rx
+//   cycle                   the clock, busy_o and zeroise_busy_o
 //   secrets                 registers that must not hold any; salts and key stores of all slots
 //
 // The key stores are modelled here and begin full of ones.
@@ -64,7 +67,9 @@ struct Bench {
     uint32_t done_pulses = 0, gen = 0;
     uint32_t rec_spi = 0, rec_flags = 0, rec_esn_hi = 0;
     Block rec_dst, rec_src;
-    unsigned rx_open = 0, tx_open = 0;
+    unsigned rx_open = 0, tx_open = 0;      // answers so far
+    unsigned rx_frames = 0, tx_frames = 0;  // hits that are not done
+    std::vector<bool> tx_used;
     std::vector<uint64_t> rx_asked, tx_asked;
 
     explicit Bench(uint32_t n) : slots(n) {
@@ -117,16 +122,18 @@ struct Bench {
         cycle++;
         dut.cmd_valid_i = dut.zeroise_i = dut.tx_req_i = dut.tx_done_i = dut.rx_done_i = 0;
         if (asked_rx) dut.rx_req_valid_i = 0, rx_asked.push_back(cycle - 1);
-        if (asked_tx) tx_asked.push_back(cycle - 1);
+        if (asked_tx) tx_asked.push_back(cycle - 1), tx_used.push_back(dut.tx_use_i);
         if (dut.rst_i) return;
         if (dut.rx_rsp_o) {
             std::printf("rx %llu %llu %x %x %x %x %x %x %x %x\n", ull(rx_asked.at(rx_open)), ull(cycle), dut.rx_hit_o, dut.rx_handle_o,
                         dut.rx_keylen_o, dut.rx_esn_o, dut.rx_esn_hi_o, dut.rx_salt_o, dut.rx_tunnel_o, dut.rx_queue_o);
             rx_open++;
+            rx_frames += dut.rx_hit_o;
         }
         if (dut.tx_rsp_o) {
             std::printf("tx %llu %llu %x %x %x %x %x\n", ull(tx_asked.at(tx_open)), ull(cycle), dut.tx_hit_o, dut.tx_keylen_o,
                         dut.tx_esn_o, dut.tx_esn_hi_o, dut.tx_salt_o);
+            tx_frames += dut.tx_hit_o && tx_used.at(tx_open);
             tx_open++;
         }
         if (running && !dut.busy_o) {
@@ -139,6 +146,13 @@ struct Bench {
         }
     }
 
+    template <class Port> void finish(Port& port, unsigned& frames) {
+        if (frames == 0) throw std::string("done without a frame");
+        frames--;
+        port = 1;
+        tick();
+    }
+
     static unsigned long long ull(uint64_t v) { return v; }
 
     void until_idle() {
@@ -146,6 +160,7 @@ struct Bench {
             if (cycle > limit) throw std::string("does not become idle");
             tick();
         }
+        tick();  // a frame is done in a later cycle than it hits
     }
 
     // Registers through which secrets pass, and what a zeroised NIC holds.
@@ -226,11 +241,18 @@ struct Bench {
                 tick();
                 dut.tx_use_i = 0;
             } else if (verb == "txdone") {
-                dut.tx_done_i = 1;
-                tick();
+                finish(dut.tx_done_i, tx_frames);
             } else if (verb == "rxdone") {
-                dut.rx_done_i = 1;
-                tick();
+                finish(dut.rx_done_i, rx_frames);
+            } else if (verb == "drain") {
+                while (tx_frames) finish(dut.tx_done_i, tx_frames);
+                while (rx_frames) finish(dut.rx_done_i, rx_frames);
+                std::printf("drained %llu\n", ull(cycle));
+            } else if (verb == "gen") {
+                uint32_t slot, value;
+                in >> slot >> value;
+                dut.rootp->espalier_sa__DOT__u_records__DOT__u_gen_rx__DOT__mem[slot] = static_cast<SData>(value);
+                dut.rootp->espalier_sa__DOT__u_records__DOT__u_gen_tx__DOT__mem[slot] = static_cast<SData>(value);
             } else if (verb == "wait") {
                 unsigned n;
                 in >> std::dec >> n >> std::hex;
@@ -242,12 +264,14 @@ struct Bench {
                 running = false;
                 dut.zeroise_i = 1;
                 tick();
+                rx_frames = tx_frames = 0;
             } else if (verb == "reset") {
                 dut.rst_i = 1;
                 running = false;
                 tick();
                 dut.rst_i = 0;
                 tick();
+                rx_frames = tx_frames = 0;
             } else if (verb == "dump") {
                 uint32_t d, slot;
                 in >> d >> slot;
