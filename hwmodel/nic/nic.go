@@ -121,7 +121,7 @@ var (
 func New(o Options) (*NIC, error) {
 	o, err := o.complete()
 	if err != nil {
-		return nil, fmt.Errorf("Go NIC with %w", err)
+		return nil, fmt.Errorf("configuration of the Go NIC: %w", err)
 	}
 	n := &NIC{opts: o, pool: hostmem.NewPool(), scratch: make([]byte, 0, o.MaxFrame)}
 	n.ep, err = endpoint.New(endpoint.Config{
@@ -133,7 +133,7 @@ func New(o Options) (*NIC, error) {
 		BusMaster: n.setMaster,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("Go NIC: %w", err)
+		return nil, fmt.Errorf("making the Go NIC: %w", err)
 	}
 	n.irq.init(o.Vectors)
 	n.bars[pcie.RegisterBAR] = endpoint.NewBAR(pcie.RegisterBARSize, (*registers)(n))
