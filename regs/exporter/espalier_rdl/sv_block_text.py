@@ -69,10 +69,10 @@ ACCESS = """
     logic [1:0] bresp_q, rresp_q;
     logic [31:0] rdata_q;
 
-    // The access under way. A direction may start only when the response before it was taken, so that a
-    // master that takes no B does not stop reads, nor the other way round.
+    // The access under way. A direction may start only when its response before was taken, so a master that takes
+    // no B does not stop reads, nor the other way round. Reads go first, and still a write waits for one at most:
+    // after an access its direction has nothing to start in the next cycle.
     logic busy_q, busy_write_q;
-    logic last_write_q;
     logic want_write, want_read, active, is_write, done;
     logic mapped;
     logic [31:0] rdata;
@@ -83,11 +83,11 @@ ACCESS = """
     assign want_write = aw_full_q && w_full_q && !bvalid_q;
     assign want_read = ar_full_q && !rvalid_q;
     assign active = busy_q || want_write || want_read;
-    assign is_write = busy_q ? busy_write_q : want_write && !(want_read && last_write_q);
+    assign is_write = busy_q ? busy_write_q : want_write && !want_read;
     assign word = is_write ? aw_word_q : ar_word_q;
     assign done = active && (!external || ext_ready_i);
     assign resp = (external ? ext_error_i : !mapped) ? RESP_DECERR : RESP_OKAY;
-    assign write_now = active && is_write && !external;
+    assign write_now = active && is_write;
     assign wmask = {{8{wstrb_q[3]}}, {8{wstrb_q[2]}}, {8{wstrb_q[1]}}, {8{wstrb_q[0]}}};
 
     assign s_axil_awready_o = !aw_full_q;
@@ -128,7 +128,6 @@ ACCESS = """
         busy_q <= active && !done;
         busy_write_q <= is_write;
         if (done) begin
-            last_write_q <= is_write;
             if (is_write) begin
                 aw_full_q <= 1'b0;
                 w_full_q <= 1'b0;
@@ -157,7 +156,6 @@ ACCESS = """
             rdata_q <= 32'd0;
             busy_q <= 1'b0;
             busy_write_q <= 1'b0;
-            last_write_q <= 1'b0;
         end
     end
 """
