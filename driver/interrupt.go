@@ -103,6 +103,11 @@ func (v *vector) wait(ctx context.Context, n *NIC, ready func() (bool, error)) e
 	v.mu.Lock()
 	if woken := v.woken; woken != nil {
 		v.mu.Unlock()
+		// The caller looked before it got hold of this channel; an interrupt
+		// in between has woken others and will not come again.
+		if ok, err := ready(); ok || err != nil {
+			return err
+		}
 		select {
 		case <-woken:
 			return nil
@@ -131,9 +136,11 @@ func (v *vector) wait(ctx context.Context, n *NIC, ready func() (bool, error)) e
 		if err := n.write(regs.IntArmOffset, 1<<v.number); err != nil {
 			return err
 		}
-		if ok, err := ready(); ok || err != nil {
-			return err
-		}
+	}
+	// For the same reason, and for events that came before the vector was armed
+	// and were too few for its moderation.
+	if ok, err := ready(); ok || err != nil {
+		return err
 	}
 	_, err := n.fn.WaitInterrupt(ctx, v.number)
 	raised = err == nil
