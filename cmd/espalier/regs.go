@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -320,7 +321,32 @@ func (s *settings) withBAR(cmd *cobra.Command, use func(pcie.BAR) error) error {
 	if err := device.Function.ConfigWrite(pcie.ConfigCommand, 2, command|pcie.CommandMemory); err != nil {
 		return err
 	}
+	if err := awaitReady(cmd.Context(), device.Function, bar); err != nil {
+		return err
+	}
 	return use(bar)
+}
+
+// awaitReady waits until a reset that is under way, such as that of power-up, is
+// over: while it lasts registers have their reset values, whatever is written.
+func awaitReady(ctx context.Context, fn pcie.Function, bar pcie.BAR) error {
+	const patience, slice = 1 << 20, 256 // clock cycles in all and between looks
+	for range patience / slice {
+		raw, err := bar.Read32(regs.StatusOffset)
+		if err != nil {
+			return err
+		}
+		if raw == ^uint32(0) {
+			return fmt.Errorf("the NIC's status register: %w", pcie.ErrRemoved)
+		}
+		if regs.Status(raw).Ready() {
+			return nil
+		}
+		if err := fn.Relax(ctx, slice); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the NIC is not ready after a reset (status.ready stays 0): %w", pcie.ErrTimeout)
 }
 
 // exactArgs refuses another number of arguments, naming what is wanted.
