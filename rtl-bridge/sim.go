@@ -128,6 +128,29 @@ type Sim struct {
 	events uint32
 	info   FrameInfo
 	fault  [16]simFault
+
+	args [8]uintptr
+	// passed keeps a buffer of the caller's alive, and on the heap, where it
+	// does not move, while C has its address.
+	passed unsafe.Pointer
+}
+
+// call calls a function of the library with the instance as first argument.
+// Addresses among args must be of memory that does not move: the Sim's own, or
+// what address returned.
+func (s *Sim) call(fn uintptr, args ...uintptr) uintptr {
+	s.args[0] = s.handle
+	n := 1 + copy(s.args[1:], args)
+	// A slice that is on the heap already: SyscallN would allocate another.
+	r, _, _ := purego.SyscallN(fn, s.args[:n]...)
+	s.passed = nil
+	return r
+}
+
+// address returns the address of a buffer for the next call.
+func (s *Sim) address(buffer []byte) uintptr {
+	s.passed = unsafe.Pointer(unsafe.SliceData(buffer))
+	return uintptr(s.passed)
 }
 
 // Create makes an instance, as after power-up.
@@ -145,7 +168,7 @@ func (l *Library) Create(options Options, seed uint64) (*Sim, error) {
 
 // Close ends the instance.
 func (s *Sim) Close() {
-	purego.SyscallN(s.lib.destroy, s.handle)
+	s.call(s.lib.destroy)
 	s.handle = 0
 }
 
@@ -158,7 +181,7 @@ func (s *Sim) check(operation string, result uintptr) error {
 	if code == -6 {
 		return ErrAgain // no sentence: not a failure
 	}
-	message, _, _ := purego.SyscallN(s.lib.lastError, s.handle)
+	message := s.call(s.lib.lastError)
 	kind := codes[code]
 	if kind == nil {
 		kind = fmt.Errorf("unknown result %d", code)
@@ -168,20 +191,20 @@ func (s *Sim) check(operation string, result uintptr) error {
 
 // HardReset asserts the reset, as power-up does. Frames on their way are lost.
 func (s *Sim) HardReset() error {
-	r, _, _ := purego.SyscallN(s.lib.hardReset, s.handle)
+	r := s.call(s.lib.hardReset)
 	return s.check("hard reset", r)
 }
 
 // Cycle returns the clock cycles since Create.
 func (s *Sim) Cycle() uint64 {
-	r, _, _ := purego.SyscallN(s.lib.cycle, s.handle)
+	r := s.call(s.lib.cycle)
 	return uint64(r)
 }
 
 // Advance runs up to cycles clocks, or until after a clock in which one of the
 // until events happened. It returns all events that happened and the clocks run.
 func (s *Sim) Advance(cycles uint64, until Event) (Event, uint64, error) {
-	r, _, _ := purego.SyscallN(s.lib.advance, s.handle, uintptr(cycles), uintptr(until),
+	r := s.call(s.lib.advance, uintptr(cycles), uintptr(until),
 		uintptr(unsafe.Pointer(&s.events)), uintptr(unsafe.Pointer(&s.ran)))
 	return Event(s.events), s.ran, s.check("advance", r)
 }
@@ -189,20 +212,20 @@ func (s *Sim) Advance(cycles uint64, until Event) (Event, uint64, error) {
 // BARRead reads width (1, 2, 4 or 8) bytes. With ErrBus and pcie.ErrTimeout the
 // value is all ones.
 func (s *Sim) BARRead(bar int, offset uint64, width int) (uint64, error) {
-	r, _, _ := purego.SyscallN(s.lib.barRead, s.handle, uintptr(bar), uintptr(offset), uintptr(width),
+	r := s.call(s.lib.barRead, uintptr(bar), uintptr(offset), uintptr(width),
 		uintptr(unsafe.Pointer(&s.value)))
 	return s.value, s.check("BAR read", r)
 }
 
 // BARWrite writes width (1, 2, 4 or 8) bytes.
 func (s *Sim) BARWrite(bar int, offset uint64, width int, value uint64) error {
-	r, _, _ := purego.SyscallN(s.lib.barWrite, s.handle, uintptr(bar), uintptr(offset), uintptr(width), uintptr(value))
+	r := s.call(s.lib.barWrite, uintptr(bar), uintptr(offset), uintptr(width), uintptr(value))
 	return s.check("BAR write", r)
 }
 
 // MemAdd lets the device reach memory at iova. It must stay mapped until MemRemove.
 func (s *Sim) MemAdd(iova uint64, memory []byte, access Access) error {
-	r, _, _ := purego.SyscallN(s.lib.memAdd, s.handle, uintptr(iova), uintptr(len(memory)),
+	r := s.call(s.lib.memAdd, uintptr(iova), uintptr(len(memory)),
 		uintptr(unsafe.Pointer(unsafe.SliceData(memory))), uintptr(access))
 	return s.check("add memory", r)
 }
@@ -211,13 +234,13 @@ func (s *Sim) MemAdd(iova uint64, memory []byte, access Access) error {
 // read and written with pread and pwrite: a file that became shorter is a fault.
 // The descriptor must stay open until MemRemove.
 func (s *Sim) MemAddFD(iova, size uint64, fd int, offset uint64, access Access) error {
-	r, _, _ := purego.SyscallN(s.lib.memAddFD, s.handle, uintptr(iova), uintptr(size), uintptr(fd), uintptr(offset), uintptr(access))
+	r := s.call(s.lib.memAddFD, uintptr(iova), uintptr(size), uintptr(fd), uintptr(offset), uintptr(access))
 	return s.check("add file memory", r)
 }
 
 // MemRemove withdraws a range that was added.
 func (s *Sim) MemRemove(iova, size uint64) error {
-	r, _, _ := purego.SyscallN(s.lib.memRemove, s.handle, uintptr(iova), uintptr(size))
+	r := s.call(s.lib.memRemove, uintptr(iova), uintptr(size))
 	return s.check("remove memory", r)
 }
 
@@ -226,7 +249,7 @@ func (s *Sim) MemRemove(iova, size uint64) error {
 func (s *Sim) Faults() ([]pcie.Fault, error) {
 	var faults []pcie.Fault
 	for {
-		r, _, _ := purego.SyscallN(s.lib.faults, s.handle, uintptr(unsafe.Pointer(&s.fault[0])), uintptr(len(s.fault)))
+		r := s.call(s.lib.faults, uintptr(unsafe.Pointer(&s.fault[0])), uintptr(len(s.fault)))
 		if err := s.check("faults", r); err != nil {
 			return faults, err
 		}
@@ -247,14 +270,14 @@ func (s *Sim) MACSend(frame []byte, bad bool) error {
 	if bad {
 		flags = 1
 	}
-	r, _, _ := purego.SyscallN(s.lib.macSend, s.handle, 0, uintptr(unsafe.Pointer(unsafe.SliceData(frame))), uintptr(len(frame)), flags)
+	r := s.call(s.lib.macSend, 0, s.address(frame), uintptr(len(frame)), flags)
 	return s.check("send frame to the NIC", r)
 }
 
 // MACRecv takes the oldest frame from the NIC into buffer. ErrAgain says that
 // there is none. The description's Size is the frame's.
 func (s *Sim) MACRecv(buffer []byte) (FrameInfo, error) {
-	r, _, _ := purego.SyscallN(s.lib.macRecv, s.handle, 0, uintptr(unsafe.Pointer(unsafe.SliceData(buffer))), uintptr(len(buffer)),
+	r := s.call(s.lib.macRecv, 0, s.address(buffer), uintptr(len(buffer)),
 		uintptr(unsafe.Pointer(&s.info)))
 	return s.info, s.check("receive frame from the NIC", r)
 }
@@ -265,20 +288,22 @@ func (s *Sim) MACSent(out []FrameInfo) (int, error) {
 	if len(out) == 0 {
 		return 0, nil
 	}
-	r, _, _ := purego.SyscallN(s.lib.macSent, s.handle, 0, uintptr(unsafe.Pointer(&out[0])), uintptr(len(out)))
+	s.passed = unsafe.Pointer(&out[0])
+	r := s.call(s.lib.macSent, 0, uintptr(s.passed), uintptr(len(out)))
 	return int(int32(r)), s.check("frames sent to the NIC", r)
 }
 
 // Interrupts adds the pulses of each vector since the last call to counts.
 func (s *Sim) Interrupts(counts []uint32) error {
-	r, _, _ := purego.SyscallN(s.lib.interrupts, s.handle, uintptr(unsafe.Pointer(unsafe.SliceData(counts))), uintptr(len(counts)))
+	s.passed = unsafe.Pointer(unsafe.SliceData(counts))
+	r := s.call(s.lib.interrupts, uintptr(s.passed), uintptr(len(counts)))
 	return s.check("interrupts", r)
 }
 
 // Trace starts a waveform in path; "" ends it.
 func (s *Sim) Trace(path string) error {
 	if path == "" {
-		r, _, _ := purego.SyscallN(s.lib.trace, s.handle, 0)
+		r := s.call(s.lib.trace, 0)
 		return s.check("waveform", r)
 	}
 	r := s.callWithPath(s.lib.trace, path)
@@ -292,8 +317,7 @@ func (s *Sim) Coverage(path string) error {
 
 func (s *Sim) callWithPath(fn uintptr, path string) uintptr {
 	text := append([]byte(path), 0)
-	r, _, _ := purego.SyscallN(fn, s.handle, uintptr(unsafe.Pointer(&text[0])))
-	return r
+	return s.call(fn, s.address(text))
 }
 
 // Peek reads word index of the memory or register called name, least

@@ -43,6 +43,8 @@ func (espalier) Raise(t testing.TB, fn pcie.Function, v int) {
 	ok(t, b.Write32(regs.IntCauseOffset, bit))
 	ok(t, b.Write32(regs.IntArmOffset, bit))
 	ok(t, b.Write32(regs.IntSetOffset, bit))
+	// The answer to a read does not overtake the interrupt message.
+	must(b.Read32(regs.IntCauseOffset))(t)
 }
 
 // until lets time pass until done.
