@@ -454,8 +454,10 @@ func TestGone(t *testing.T) {
 		waiting := make(chan error)
 		go func() { _, err := h.nic.WaitInterrupt(ctx, 0); waiting <- err }()
 		time.Sleep(10 * time.Millisecond)
-		if err := c.end(h.nic); err != nil {
-			t.Fatal(err)
+		for range 2 { // again does nothing
+			if err := c.end(h.nic); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := <-waiting; !errors.Is(err, c.want) {
 			t.Errorf("%s: WaitInterrupt: %v", c.name, err)

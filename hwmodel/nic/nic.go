@@ -151,8 +151,8 @@ func New(o Options) (*NIC, error) {
 	return n, nil
 }
 
-// settled ends a change of state: who waits for an interrupt may now have a
-// deadline to wait for. n.mu is held.
+// settled ends a change of state from outside: who waits for an interrupt may
+// now have a deadline to wait for. n.mu is held.
 func (n *NIC) settled() {
 	if n.clock.next != never && n.irq.waiting.Load() > 0 {
 		n.irq.wake()
@@ -316,6 +316,9 @@ func (n *NIC) MaskVector(v int, masked bool) error {
 // to the next of the NIC's limits; with none left it waits for other goroutines.
 func (n *NIC) WaitInterrupt(ctx context.Context, v int) (uint64, error) {
 	for {
+		if err := n.check(); err != nil {
+			return 0, err
+		}
 		line, err := n.irq.line(v)
 		if err != nil {
 			return 0, err
@@ -327,9 +330,9 @@ func (n *NIC) WaitInterrupt(ctx context.Context, v int) (uint64, error) {
 			return 0, err
 		}
 		n.mu.Lock()
-		if err := n.usable(); err != nil {
+		if n.usable() != nil {
 			n.mu.Unlock()
-			return 0, err
+			continue
 		}
 		if n.clock.next != never {
 			n.advanceTo(n.clock.next)
@@ -405,12 +408,12 @@ func (n *NIC) Reset(ctx context.Context) error {
 	return nil
 }
 
-// Close implements pcie.Function.
+// Close implements pcie.Function. Closing again does nothing.
 func (n *NIC) Close() error {
 	n.mu.Lock()
 	if n.closed {
 		n.mu.Unlock()
-		return pcie.ErrClosed
+		return nil
 	}
 	n.closed = true
 	n.softReset()
