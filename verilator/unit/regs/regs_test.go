@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	table "github.com/espalier-nic/espalier/regs"
@@ -37,6 +40,36 @@ const (
 	rxq15Status   = 0x2f004
 	txq15Ctrl     = 0x1f000 // the bench's unit answers this page with an error
 )
+
+// The bench knows every port, so that no output can change unseen.
+func TestPortList(t *testing.T) {
+	names := func(file, pattern string) map[string]bool {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+			found[match[1]] = true
+		}
+		return found
+	}
+	listed := names("testdata/ports.h", `(?m)^(?:INPUT|OUTPUT|EVENT)\((\w+)\);$`)
+	ports := names("../../../rtl/espalier_regs.sv", `(?m)^    (?:input  wire|output     ) logic (?:\[[0-9:]+\] )?(\w+)`)
+	if len(ports) < 50 {
+		t.Fatalf("only %d ports found in the source", len(ports))
+	}
+	for port := range ports {
+		if port != "clk_i" && !strings.HasPrefix(port, "s_axil_") && !strings.HasPrefix(port, "ext_") && !listed[port] {
+			t.Errorf("%s is not in testdata/ports.h", port)
+		}
+	}
+	for port := range listed {
+		if !ports[port] {
+			t.Errorf("testdata/ports.h has %s, the block has not", port)
+		}
+	}
+}
 
 // Every word of the BAR: those in the table that Go software uses are answered, all others are errors; the external
 // ones, and no others, go out on the register bus. Writing to an address that is no register changes nothing.

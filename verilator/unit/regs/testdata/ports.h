@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ports of espalier_regs that scripts may name, one by one so that a port that is missing or new shows.
+// The ports of espalier_regs that scripts may name: all but the clock and the two buses. TestPortList checks it.
 INPUT(rst_i);
 INPUT(soft_rst_i);
 INPUT(sa_clear_i);
