@@ -47,60 +47,43 @@ module espalier_sa_install #(
     // Key schedule. The window holds the last Nk words, the oldest in the top bits; word i follows from the oldest and
     // the newest. During the first Nk words it only turns once around.
 
-    logic [31:0] window_q [0:7];
-    logic [5:0]  word_q;  // i
-    logic [2:0]  phase_q; // i mod Nk
-    logic        given_q; // i < Nk: a word of the key itself
-    logic [7:0]  rcon_q;
+    logic [255:0] window_q;
+    logic [5:0]   word_q;  // i
+    logic [2:0]   phase_q; // i mod Nk
+    logic         given_q; // i < Nk: a word of the key itself
+    logic [7:0]   rcon_q;
 
-    logic [2:0]  nk_last;   // Nk - 1
-    logic [5:0]  word_last; // 4 * (rounds + 1) - 1
-    logic [31:0] newest;
-    always_comb begin
-        case (keylen_i)
-            espalier_regs_pkg::KEYLEN_AES128: begin
-                nk_last   = 3'd3;
-                word_last = 6'd43;
-                newest    = window_q[3];
-            end
-            espalier_regs_pkg::KEYLEN_AES192: begin
-                nk_last   = 3'd5;
-                word_last = 6'd51;
-                newest    = window_q[5];
-            end
-            default: begin
-                nk_last   = 3'd7;
-                word_last = 6'd59;
-                newest    = window_q[7];
-            end
-        endcase
-    end
+    wire         aes128    = keylen_i == espalier_regs_pkg::KEYLEN_AES128;
+    wire         aes192    = keylen_i == espalier_regs_pkg::KEYLEN_AES192;
+    wire [2:0]   nk_last   = aes128 ? 3'd3 : aes192 ? 3'd5 : 3'd7;     // Nk - 1
+    wire [5:0]   word_last = aes128 ? 6'd43 : aes192 ? 6'd51 : 6'd59;  // 4 * (rounds + 1) - 1
+    wire [31:0]  newest    = aes128 ? window_q[159:128] : aes192 ? window_q[95:64] : window_q[31:0];
+    wire [31:0]  word;
+    wire [255:0] window    = aes128 ? {window_q[223:128], word, 128'd0} // after this word
+                           : aes192 ? {window_q[223:64], word, 64'd0} : {window_q[223:0], word};
 
     wire        turn      = phase_q == 3'd0;
     wire [31:0] sub_in    = turn ? {newest[23:0], newest[31:24]} : newest;
     wire [31:0] sub_out;
     wire [31:0] sub_value = turn ? {sub_out[31:24] ^ rcon_q, sub_out[23:0]}
-                                 : (nk_last == 3'd7 && phase_q == 3'd4) ? sub_out : newest;
-    wire [31:0] word      = given_q ? window_q[0] : window_q[0] ^ sub_value;
+                                 : (!aes128 && !aes192 && phase_q == 3'd4) ? sub_out : newest;
     wire        last_word = word_q == word_last;
+
+    assign word = given_q ? window_q[255:224] : window_q[255:224] ^ sub_value;
 
     // -----------------------------------------------------------------------------------------------------------------
     // Cipher of the zero block, one column per cycle.
 
-    logic [31:0] state_cols_q [0:3]; // the block after the previous round
-    logic [95:0] new_cols_q;         // columns 0..2 of this round, newest in the low bits
-    logic [95:0] round_key_q;        // words 0..2 of this round key likewise
+    logic [127:0] block_q;     // after the previous round; turns so that the column at work is on top
+    logic [95:0]  new_cols_q;  // columns 0..2 of this round, newest in the low bits
+    logic [95:0]  round_key_q; // words 0..2 of this round key likewise
 
     wire [1:0] column      = word_q[1:0];
     wire       first_round = word_q[5:2] == 4'd0;
     wire       last_round  = word_q[5:2] == word_last[5:2];
 
     // SubBytes and ShiftRows: row r comes from column + r.
-    wire [1:0]  column_1 = column + 2'd1;
-    wire [1:0]  column_2 = column + 2'd2;
-    wire [1:0]  column_3 = column + 2'd3;
-    wire [31:0] shifted  = (state_cols_q[column]   & 32'hff000000) | (state_cols_q[column_1] & 32'h00ff0000)
-                         | (state_cols_q[column_2] & 32'h0000ff00) | (state_cols_q[column_3] & 32'h000000ff);
+    wire [31:0] shifted = {block_q[127:120], block_q[87:80], block_q[47:40], block_q[7:0]};
     wire [31:0] subbed;
 
     for (genvar i = 0; i < 4; i++) begin : g_sbox
@@ -154,9 +137,7 @@ module espalier_sa_install #(
 
         case (state_q)
             IDLE: begin
-                if (load_i) begin
-                    for (int i = 0; i < 8; i++) window_q[i] <= key_i[32*(7-i) +: 32];
-                end
+                if (load_i) window_q <= key_i;
                 if (start_i) begin
                     state_q <= EXPAND;
                     word_q  <= '0;
@@ -167,10 +148,9 @@ module espalier_sa_install #(
             end
 
             EXPAND: begin
-                for (int i = 0; i < 7; i++) window_q[i] <= window_q[i+1];
-                window_q[nk_last] <= word;
-                word_q  <= word_q + 1'b1;
-                phase_q <= phase_q + 1'b1;
+                window_q <= window;
+                word_q   <= word_q + 1'b1;
+                phase_q  <= phase_q + 1'b1;
                 if (phase_q == nk_last) begin
                     phase_q <= '0;
                     given_q <= 1'b0;
@@ -179,14 +159,12 @@ module espalier_sa_install #(
 
                 round_key_q <= {round_key_q[63:0], word};
                 new_cols_q  <= {new_cols_q[63:0], new_col};
+                block_q     <= {block_q[95:0], block_q[127:96]};
                 if (column == 2'd3) begin
-                    key_we_o        <= 1'b1;
-                    key_round_o     <= word_q[5:2];
-                    key_data_o      <= {round_key_q, word};
-                    state_cols_q[0] <= new_cols_q[95:64];
-                    state_cols_q[1] <= new_cols_q[63:32];
-                    state_cols_q[2] <= new_cols_q[31:0];
-                    state_cols_q[3] <= new_col;
+                    key_we_o    <= 1'b1;
+                    key_round_o <= word_q[5:2];
+                    key_data_o  <= {round_key_q, word};
+                    block_q     <= {new_cols_q, new_col};
                 end
                 if (last_word) begin
                     state_q     <= (LAST_POWER == 8'd0) ? FINISH : POWER;
@@ -238,8 +216,8 @@ module espalier_sa_install #(
             z_q         <= '0;
             digit_q     <= '0;
             num_q       <= '0;
-            for (int i = 0; i < 8; i++) window_q[i] <= '0;
-            for (int i = 0; i < 4; i++) state_cols_q[i] <= '0;
+            window_q    <= '0;
+            block_q     <= '0;
         end
     end
 
