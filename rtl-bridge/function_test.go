@@ -13,7 +13,6 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/pcietest"
-	"github.com/espalier-nic/espalier/verilator/simbuild"
 )
 
 func openTiny(t testing.TB, config Config) *Function {
@@ -296,14 +295,5 @@ func TestBARAccessAllocatesNothing(t *testing.T) {
 	})
 	if allocations != 0 {
 		t.Errorf("%v allocations per access", allocations)
-	}
-}
-
-func TestTraceVariantIsSeparate(t *testing.T) {
-	d := simbuild.Tiny()
-	d.Name, d.Trace = "tiny-trace", true
-	traced := load(t, d)
-	if !traced.Info().Trace || loadTiny(t).Info().Trace {
-		t.Error("libraries do not know whether they have waveforms")
 	}
 }

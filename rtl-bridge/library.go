@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -32,6 +33,7 @@ var (
 	ErrNotLibrary   = errors.New("not a shared library for this machine")
 	ErrNotSimulator = errors.New("not an Espalier simulator")
 	ErrABI          = errors.New("other version of the simulator interface")
+	ErrReplaced     = errors.New("file was replaced after this process loaded it; start anew or give it another name")
 )
 
 // LibraryInfo is what a library says about itself.
@@ -73,13 +75,16 @@ type Library struct {
 }
 
 // Load loads the library at path. Errors satisfy errors.Is with one of
-// ErrMissing, ErrNotLibrary, ErrNotSimulator and ErrABI.
+// ErrMissing, ErrNotLibrary, ErrNotSimulator, ErrABI and ErrReplaced.
 func Load(path string) (*Library, error) {
 	absolute, err := filepath.Abs(path) // without a slash dlopen would search the system's folders
 	if err != nil {
 		return nil, fmt.Errorf("simulator %s: %w", path, err)
 	}
 	if err := checkFile(absolute); err != nil {
+		return nil, fmt.Errorf("simulator %s: %w", path, err)
+	}
+	if err := remember(absolute); err != nil {
 		return nil, fmt.Errorf("simulator %s: %w", path, err)
 	}
 	handle, err := purego.Dlopen(absolute, purego.RTLD_NOW|purego.RTLD_LOCAL)
@@ -119,6 +124,29 @@ func checkFile(path string) error {
 	if want, known := machines[runtime.GOARCH]; known && f.Machine != want {
 		return fmt.Errorf("%w: it is for %v, this program runs on %v", ErrNotLibrary, f.Machine, want)
 	}
+	return nil
+}
+
+// loaded are the files behind the paths that were loaded.
+var loaded = struct {
+	sync.Mutex
+	files map[string]fs.FileInfo
+}{files: make(map[string]fs.FileInfo)}
+
+// remember refuses a file that has come to a path since another was loaded from
+// there: dlopen would go by the name and give the old one again.
+func remember(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	loaded.Lock()
+	defer loaded.Unlock()
+	before, known := loaded.files[path]
+	if known && !os.SameFile(before, info) {
+		return ErrReplaced
+	}
+	loaded.files[path] = info
 	return nil
 }
 

@@ -4,6 +4,8 @@ package rtlbridge
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -128,11 +130,19 @@ func (r *Recorder) Close() error {
 }
 
 // Replay sends the frames of a pcapng file toward a NIC, back to back, and
-// returns how many. The file's times have no effect.
+// returns how many. The file's times have no effect. A file that is cut short
+// or not pcapng sends nothing.
 func Replay(r io.Reader, port *Port) (int, error) {
-	reader, err := pcapgo.NewNgReader(bufio.NewReader(r), pcapgo.NgReaderOptions{WantMixedLinkType: true})
+	file, err := io.ReadAll(r)
 	if err != nil {
-		return 0, fmt.Errorf("replay: not a pcapng file: %w", err)
+		return 0, fmt.Errorf("replay: %w", err)
+	}
+	if err := checkBlocks(file); err != nil {
+		return 0, fmt.Errorf("replay: %w", err)
+	}
+	reader, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.NgReaderOptions{WantMixedLinkType: true})
+	if err != nil {
+		return 0, fmt.Errorf("replay: damaged pcapng file: %w", err)
 	}
 	for n := 0; ; n++ {
 		data, info, err := reader.ZeroCopyReadPacketData()
@@ -156,4 +166,38 @@ func Replay(r io.Reader, port *Port) (int, error) {
 			return n, fmt.Errorf("replay: frame %d: %w", n+1, err)
 		}
 	}
+}
+
+// checkBlocks walks the blocks of a pcapng file. The reader takes a file that
+// ends inside a block for one that ends before it.
+func checkBlocks(file []byte) error {
+	const sectionHeader, byteOrderMagic, smallest = 0x0A0D0D0A, 0x1A2B3C4D, 12
+	var order binary.ByteOrder
+	for at := 0; at < len(file); {
+		rest := file[at:]
+		if len(rest) >= smallest && binary.LittleEndian.Uint32(rest) == sectionHeader { // the same in either order
+			order = binary.LittleEndian
+			if binary.LittleEndian.Uint32(rest[8:]) != byteOrderMagic {
+				order = binary.BigEndian
+			}
+		}
+		if order == nil {
+			break
+		}
+		if len(rest) < smallest {
+			return fmt.Errorf("pcapng file ends inside a block at byte %d", at)
+		}
+		length := int64(order.Uint32(rest[4:]))
+		if length < smallest || length%4 != 0 {
+			return fmt.Errorf("pcapng block at byte %d has length %d", at, length)
+		}
+		if length > int64(len(rest)) {
+			return fmt.Errorf("pcapng file ends inside a block at byte %d", at)
+		}
+		at += int(length)
+	}
+	if order == nil {
+		return errors.New("not a pcapng file")
+	}
+	return nil
 }
