@@ -314,8 +314,9 @@ func (n *NIC) addRefused(sa *SA, slot int, result regs.SAResult) error {
 }
 
 // UpdateSA sets the upper half of an ESN SA's sequence numbers (IPsecOV2
-// UPDATE_SA). Received packets use it from then on; frames posted before keep
-// the upper half that they were posted with, if that is hi or hi-1.
+// UPDATE_SA). Received packets use it from then on. Frames posted before keep the
+// upper half that they were posted with if that is hi or hi-1; others must have
+// been completed.
 func (n *NIC) UpdateSA(ctx context.Context, h Handle, hi uint32) error {
 	const op = "update SA"
 	if err := n.lockWindow(ctx); err != nil {
