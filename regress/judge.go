@@ -25,6 +25,8 @@ type judge struct {
 	// yet delivered.
 	onWire   [][]sentFrame
 	arriving [][]arrivingFrame
+	// load is, per RX queue, how many frames are on their way to it.
+	load []int
 	// report takes each mismatch.
 	report func(Mismatch)
 	counts Counts
@@ -85,7 +87,7 @@ type Counts struct {
 func newJudge(plan *Plan, txQueues, rxQueues int, report func(Mismatch)) *judge {
 	return &judge{
 		plan: plan, sas: make([]judgedSA, len(plan.SAs)), inbound: map[inboundKey]int{},
-		onWire: make([][]sentFrame, txQueues), arriving: make([][]arrivingFrame, rxQueues), report: report,
+		onWire: make([][]sentFrame, txQueues), arriving: make([][]arrivingFrame, rxQueues), load: make([]int, rxQueues), report: report,
 	}
 }
 
@@ -145,6 +147,15 @@ func (j *judge) name(i int) string {
 	return j.plan.Packets[i].Name()
 }
 
+// rxQueue is the RX queue to which a frame of SA choice must go; in the clear it
+// is the default queue, 0.
+func (j *judge) rxQueue(choice int) int {
+	if choice == noSA {
+		return 0
+	}
+	return j.sas[choice].queue
+}
+
 // sending takes a frame that is about to be posted on a TX queue and judges
 // the host's framing: what the golden model makes of the frame on the wire must
 // be the original packet.
@@ -167,6 +178,7 @@ func (j *judge) sending(packet, queue int, frame []byte, info espframe.Info) err
 		j.mismatch(compare(j.name(packet), j.saName(packet), Framed, original, back, 0))
 	}
 	j.onWire[queue] = append(j.onWire[queue], f)
+	j.load[j.rxQueue(j.plan.Choice[packet])]++
 	return nil
 }
 
@@ -223,6 +235,7 @@ func (j *judge) senderOf(frame []byte) (int, bool) {
 // delivered takes a frame handed up by the receiving NIC on an RX queue.
 func (j *judge) delivered(queue int, p *driver.RXPacket) {
 	j.counts.Delivered++
+	j.load[queue]--
 	frame := p.Frame()
 	if len(j.arriving[queue]) == 0 {
 		j.mismatch(compare(j.name(-1), "", Delivered, nil, frame, 0))

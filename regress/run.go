@@ -296,6 +296,10 @@ func (r *run) post(ctx context.Context) (moved bool, err error) {
 // must wait until the frames under way have arrived.
 func (r *run) frame(ctx context.Context, p *driver.TXPacket, buffer *driver.Buffer, queue int) (bool, error) {
 	packet := r.plan.Packets[r.next]
+	// A NIC drops what it has no buffer for; that is no fault of its own.
+	if rx := r.judge.rxQueue(r.plan.Choice[r.next]); r.judge.load[rx] >= r.rx[rx].Size()-1 {
+		return false, nil
+	}
 	*p = driver.TXPacket{Buffer: buffer, Cookie: uint64(r.next)}
 	info := espframe.Info{}
 	if choice := r.plan.Choice[r.next]; choice != noSA {
@@ -309,6 +313,7 @@ func (r *run) frame(ctx context.Context, p *driver.TXPacket, buffer *driver.Buff
 			p.Length, p.SA, p.ESPOffset, p.Sequence = info.Length, r.handles[choice], info.ESPOffset, info.Sequence
 		case errors.Is(err, espframe.ErrFragment), errors.Is(err, espframe.ErrOptions), errors.Is(err, espframe.ErrNotIP), errors.Is(err, espframe.ErrMalformed):
 			r.plan.Choice[r.next] = noSA
+			return r.frame(ctx, p, buffer, queue)
 		default:
 			return false, fmt.Errorf("%s cannot be framed: %w", packet.Name(), err)
 		}
