@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package discover finds Espalier NICs among the PCI functions of this machine
+// and says what is needed to open one: where its BARs are, who drives it, in
+// which IOMMU group it is. It reads Linux sysfs, opens no device and changes
+// nothing.
+package discover
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/espalier-nic/espalier/driver/pcie"
+)
+
+// SysfsDevices is where Linux lists PCI functions.
+const SysfsDevices = "/sys/bus/pci/devices"
+
+// ID is a pair of vendor and device ID.
+type ID struct{ Vendor, Device uint16 }
+
+// String writes the pair as lspci does.
+func (id ID) String() string { return fmt.Sprintf("%04x:%04x", id.Vendor, id.Device) }
+
+// ParseID reads a pair such as "1234:4550".
+func ParseID(s string) (ID, error) {
+	vendor, device, found := strings.Cut(s, ":")
+	v, errV := strconv.ParseUint(vendor, 16, 16)
+	d, errD := strconv.ParseUint(device, 16, 16)
+	if !found || errV != nil || errD != nil {
+		return ID{}, fmt.Errorf("PCI ID %q is not of the form 1234:4550", s)
+	}
+	return ID{uint16(v), uint16(d)}, nil
+}
+
+// Espalier is the NIC's ID unless a product has one of its own.
+func Espalier() ID { return ID{pcie.VendorID, pcie.DeviceID} }
+
+// BAR is one base address register.
+type BAR struct {
+	Base, Size uint64 // bytes; Size 0: there is none
+	IO         bool   // I/O ports, not memory
+	Wide       bool   // 64-bit
+	Prefetch   bool
+}
+
+// Function is one PCI function found.
+type Function struct {
+	ID
+	Address  string // "0000:03:00.0"
+	Path     string // its folder in sysfs
+	Class    uint32 // 24 bits
+	Revision uint8
+	BARs     [6]BAR
+	// Vectors is the size of the MSI-X table; 0 if there is none or
+	// configuration space beyond its first 64 bytes may not be read.
+	Vectors int
+	// Driver is the kernel driver bound to it, "" for none.
+	Driver string
+	// IOMMUGroup is its IOMMU group, -1 for none.
+	IOMMUGroup int
+}
+
+// String describes the function in one line.
+func (f Function) String() string {
+	s := fmt.Sprintf("%s %v (rev %02x)", f.Address, f.ID, f.Revision)
+	for n, b := range f.BARs {
+		if b.Size != 0 {
+			s += fmt.Sprintf(", BAR %d %s", n, size(b.Size))
+		}
+	}
+	if f.Driver != "" {
+		s += ", driver " + f.Driver
+	}
+	if f.IOMMUGroup >= 0 {
+		s += fmt.Sprintf(", IOMMU group %d", f.IOMMUGroup)
+	}
+	return s
+}
+
+// size writes a number of bytes in the largest unit that divides it.
+func size(n uint64) string {
+	unit := 0
+	for unit < 3 && n%1024 == 0 {
+		n /= 1024
+		unit++
+	}
+	return fmt.Sprintf("%d %s", n, [...]string{"B", "KiB", "MiB", "GiB"}[unit])
+}
+
+// Find returns this machine's functions that have one of the IDs, or Espalier's
+// if none is given, in the order of their addresses.
+func Find(ids ...ID) ([]Function, error) { return FindIn(SysfsDevices, ids...) }
+
+// FindIn is Find for another folder than SysfsDevices. A machine without PCI has
+// no functions. One that disappears meanwhile is left out.
+func FindIn(devices string, ids ...ID) ([]Function, error) {
+	if len(ids) == 0 {
+		ids = []ID{Espalier()}
+	}
+	entries, err := os.ReadDir(devices)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list PCI functions: %w", err)
+	}
+	var found []Function
+	for _, entry := range entries { // sorted by name
+		path := filepath.Join(devices, entry.Name())
+		f, err := read(path, ids)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("PCI function %s: %w", entry.Name(), err)
+		case f != nil:
+			found = append(found, *f)
+		}
+	}
+	return found, nil
+}
+
+// Lookup returns the function at an address such as "0000:03:00.0" or "03:00.0",
+// whatever its ID.
+func Lookup(address string) (Function, error) { return LookupIn(SysfsDevices, address) }
+
+// LookupIn is Lookup for another folder than SysfsDevices.
+func LookupIn(devices, address string) (Function, error) {
+	if strings.Count(address, ":") == 1 {
+		address = "0000:" + address
+	}
+	var domain, bus, device, function uint
+	if n, err := fmt.Sscanf(address, "%4x:%2x:%2x.%1x", &domain, &bus, &device, &function); err != nil || n != 4 || address != filepath.Base(address) {
+		return Function{}, fmt.Errorf("PCI address %q is not of the form 0000:03:00.0", address)
+	}
+	f, err := read(filepath.Join(devices, address), nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Function{}, fmt.Errorf("PCI function %s: there is none at this address: %w", address, err)
+	}
+	if err != nil {
+		return Function{}, fmt.Errorf("PCI function %s: %w", address, err)
+	}
+	return *f, nil
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package discover
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/u-root/u-root/pkg/pci"
+
+	"github.com/espalier-nic/espalier/driver/pcie"
+)
+
+// Resource flags of Linux, as in the third column of sysfs's resource file
+// (include/linux/ioport.h).
+const (
+	flagIO       = 0x00000100
+	flagMemory   = 0x00000200
+	flagPrefetch = 0x00002000
+	flag64       = 0x00100000
+)
+
+// read reads the function at path; nil if it has none of the IDs. No IDs are all.
+func read(path string, ids []ID) (*Function, error) {
+	p, err := pci.OnePCI(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &Function{
+		ID:         ID{p.Vendor, p.Device},
+		Address:    p.Addr,
+		Path:       path,
+		Class:      p.Class,
+		IOMMUGroup: -1,
+	}
+	if len(ids) > 0 && !slices.Contains(ids, f.ID) {
+		return nil, nil
+	}
+	for _, b := range p.BARS {
+		if b.Index >= len(f.BARs) {
+			continue // the expansion ROM and what bridges have
+		}
+		if b.Lim < b.Base {
+			return nil, fmt.Errorf("BAR %d ends at %#x before it begins at %#x", b.Index, b.Lim, b.Base)
+		}
+		f.BARs[b.Index] = BAR{
+			Base: b.Base, Size: b.Lim - b.Base + 1,
+			IO: b.Attr&flagIO != 0 && b.Attr&flagMemory == 0, Wide: b.Attr&flag64 != 0, Prefetch: b.Attr&flagPrefetch != 0,
+		}
+	}
+	if err := p.ReadConfig(); err != nil {
+		return nil, err
+	}
+	if len(p.Config) < headerSize {
+		return nil, fmt.Errorf("configuration space has %d bytes, the header needs %d", len(p.Config), headerSize)
+	}
+	f.Revision = p.Config[pcie.ConfigRevision]
+	f.Vectors = vectors(p.Config)
+	if f.Driver, err = link(path, "driver"); err != nil {
+		return nil, err
+	}
+	group, err := link(path, "iommu_group")
+	if err != nil {
+		return nil, err
+	}
+	if group != "" {
+		if f.IOMMUGroup, err = strconv.Atoi(group); err != nil {
+			return nil, fmt.Errorf("IOMMU group %q is no number", group)
+		}
+	}
+	return f, nil
+}
+
+// link returns the last part of what a symbolic link in folder points to, "" if
+// there is no such link.
+func link(folder, name string) (string, error) {
+	target, err := os.Readlink(filepath.Join(folder, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return filepath.Base(target), err
+}
+
+// headerSize is the part of configuration space that anybody may read.
+const headerSize = 64
+
+// vectors finds the size of the MSI-X table in configuration space. It follows
+// no pointer out of what is there, nor any twice.
+func vectors(config []byte) int {
+	if binary.LittleEndian.Uint16(config[pcie.ConfigStatus:])&pcie.StatusCapabilities == 0 {
+		return 0
+	}
+	at := int(config[pcie.ConfigCapabilities]) &^ 3
+	for range 48 { // as many as fit in 256 bytes
+		if at < headerSize || at+4 > len(config) {
+			return 0
+		}
+		if config[at] == pcie.CapabilityMSIX {
+			return int(binary.LittleEndian.Uint16(config[at+2:])&0x7FF) + 1
+		}
+		at = int(config[at+1]) &^ 3
+	}
+	return 0
+}
