@@ -58,6 +58,7 @@ module espalier_ring_fetch #(
     // of the number of a 16-byte record: the part that is the same in a whole beat
     localparam logic [1:0] BEAT_MASK = (LANES == 4) ? 2'b00 : (LANES == 2) ? 2'b10 : 2'b11;
     localparam int LW = $clog2(LANES);    // bits of a lane
+    localparam int THRESHOLD = (PREFETCH >= 16) ? 8 : 4;
     localparam int READS = 8;             // reads under way, all queues together
     localparam int RW = $clog2(READS + 1);
 
@@ -67,7 +68,6 @@ module espalier_ring_fetch #(
     logic [CW-1:0]         rsv_q       [0:NUM_QUEUES-1];
     logic [CW-1:0]         have_q      [0:NUM_QUEUES-1];
     logic [RW-1:0]         reads_q     [0:NUM_QUEUES-1]; // reads under way
-    logic [NUM_QUEUES-1:0] bad_q;                        // a read failed: nothing after it counts
 
     // ---------------------------------------------------------------------------
     // Choice of the next read, four cycles each
@@ -78,7 +78,6 @@ module espalier_ring_fetch #(
     logic [QW-1:0]         sel_q;       // the queue looked at
     logic [15:0]           posted_q;    // descriptors posted and not read
     logic [CW-1:0]         room_q;      // free slots
-    logic [CW-1:0]         threshold_q;
     logic [4:0]            to_end_q;    // descriptors up to the ring's end, at most 16
     logic                  reading_q;   // a read of the queue is under way
     logic [63:4]           addr_q;
@@ -105,10 +104,7 @@ module espalier_ring_fetch #(
         .choice_o (pick)
     );
 
-    // A ring smaller than the cache uses as many slots as it has entries.
     wire [15:0]   sel_to_end = sel_mask - fetch_idx_q[sel_q];
-    wire          small_ring = sel_mask < 16'(PREFETCH - 1);
-    wire [CW-1:0] slots      = small_ring ? sel_mask[CW-1:0] + 1'b1 : CW'(PREFETCH);
 
     // 4 KiB hold 256 descriptors.
     wire [4:0]    to_4k    = (addr_q[11:8] == 4'hF) ? 5'd16 - {1'b0, addr_q[7:4]} : 5'd16;
@@ -116,8 +112,8 @@ module espalier_ring_fetch #(
     wire [4:0]    room16   = (room_q > CW'(16)) ? 5'd16 : 5'(room_q);
     wire [4:0]    limit_a  = (posted16 < room16) ? posted16 : room16;
     wire [4:0]    limit_b  = (to_end_q < to_4k) ? to_end_q : to_4k;
-    wire          batch    = posted_q >= 16'(threshold_q);
-    wire          want     = batch ? room_q >= threshold_q : !reading_q && 16'(room_q) >= posted_q;
+    wire          batch    = posted_q >= 16'(THRESHOLD);
+    wire          want     = batch ? room_q >= CW'(THRESHOLD) : !reading_q && 16'(room_q) >= posted_q;
 
     logic             reads_ready;
     wire              issue = state_q == ISSUE && run_i[sel_q] && !quiesce_i && reads_ready
@@ -133,8 +129,7 @@ module espalier_ring_fetch #(
             end
             MEASURE: begin
                 posted_q    <= (tail_i[sel_q*16 +: 16] - fetch_idx_q[sel_q]) & sel_mask;
-                room_q      <= slots - rsv_q[sel_q];
-                threshold_q <= (slots >= CW'(16)) ? CW'(8) : CW'(4);
+                room_q      <= CW'(PREFETCH) - rsv_q[sel_q];
                 to_end_q    <= (sel_to_end[15:4] != '0) ? 5'd16 : {1'b0, sel_to_end[3:0]} + 5'd1;
                 reading_q   <= reads_q[sel_q] != '0;
                 slot_q      <= fetch_idx_q[sel_q][SW-1:0];
@@ -193,7 +188,7 @@ module espalier_ring_fetch #(
     wire [SW-LW-1:0] beat_word = (SW-LW)'((read_slot + SW'(read_done_q)) >> LW); // word of the cache
     wire          beat_last  = beat_left <= beat_space;
     wire          beat_fail  = m_axi_rresp_i != 2'b00;
-    wire          beat_good  = m_axi_rvalid_i && !beat_fail && run_i[read_queue] && !bad_q[read_queue];
+    wire          beat_good  = m_axi_rvalid_i && !beat_fail && run_i[read_queue]; // a failed beat stops the queue
 
     espalier_fifo #(.WIDTH(QW + SW + 5), .DEPTH(READS)) read_fifo (
         .clk_i    (clk_i),
@@ -214,7 +209,7 @@ module espalier_ring_fetch #(
         if (rst_i) read_done_q <= '0;
     end
 
-    assign error_o       = m_axi_rvalid_i && beat_fail && run_i[read_queue] && !bad_q[read_queue];
+    assign error_o       = m_axi_rvalid_i && beat_fail && run_i[read_queue];
     assign error_queue_o = read_queue;
     assign idle_o        = !read_valid;
 
@@ -231,13 +226,11 @@ module espalier_ring_fetch #(
                                     - CW'(pop_i && pop_queue_i == 4'(q));
             reads_q[q] <= reads_q[q] + RW'(issue && sel_q == QW'(q))
                                      - RW'(m_axi_rvalid_i && beat_last && read_queue == QW'(q));
-            if (error_o && read_queue == QW'(q)) bad_q[q] <= 1'b1;
             if (start_i[q] || rst_i) begin
                 fetch_idx_q[q] <= '0;
                 pop_idx_q[q]   <= '0;
                 rsv_q[q]       <= '0;
                 have_q[q]      <= '0;
-                bad_q[q]       <= 1'b0;
             end
             if (rst_i) reads_q[q] <= '0;
         end
@@ -279,7 +272,7 @@ module espalier_ring_fetch #(
     `ESPALIER_ASSERT(a_pop, clk_i, rst_i, !pop_i || (32'(pop_queue_i) < NUM_QUEUES && have_q[pop_queue] != '0))
     `ESPALIER_ASSERT(a_asked, clk_i, rst_i, !m_axi_rvalid_i || read_valid)
     `ESPALIER_ASSERT(a_last, clk_i, rst_i, !m_axi_rvalid_i || m_axi_rlast_i == beat_last)
-    `ESPALIER_ASSERT(a_room, clk_i, rst_i, !issue || rsv_q[sel_q] + CW'(num_q) <= slots)
+    `ESPALIER_ASSERT(a_room, clk_i, rst_i, !issue || rsv_q[sel_q] + CW'(num_q) <= CW'(PREFETCH))
 
 endmodule
 
