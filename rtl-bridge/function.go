@@ -284,6 +284,39 @@ func (f *Function) resetDevice() {
 	}
 }
 
+// Trace starts a waveform in path; "" ends it.
+func (f *Function) Trace(path string) error {
+	return f.withSim(func(s *Sim) error { return s.Trace(path) })
+}
+
+// Coverage writes the coverage collected so far to path.
+func (f *Function) Coverage(path string) error {
+	return f.withSim(func(s *Sim) error { return s.Coverage(path) })
+}
+
+// Record writes the input pins of each clock to path; "" ends it. See Sim.Record.
+func (f *Function) Record(path string) error {
+	return f.withSim(func(s *Sim) error { return s.Record(path) })
+}
+
+// Peek reads the design's memories by the back door. See Sim.Peek.
+func (f *Function) Peek(name string, index uint64, out []byte) (n int, err error) {
+	err = f.withSim(func(s *Sim) error {
+		n, err = s.Peek(name, index, out)
+		return err
+	})
+	return n, err
+}
+
+// withSim calls do with the simulator locked.
+func (f *Function) withSim(do func(*Sim) error) error {
+	if err := f.lock(); err != nil {
+		return err
+	}
+	defer f.mu.Unlock()
+	return do(f.sim)
+}
+
 // Close implements pcie.Function.
 func (f *Function) Close() error {
 	f.mu.Lock()

@@ -72,6 +72,7 @@ type Library struct {
 	barRead, barWrite, memAdd, memAddFD, memRemove        uintptr
 	faults, macSend, macRecv, macSent, interrupts         uintptr
 	trace, coverage, peek                                 uintptr
+	record                                                uintptr // 0: the library has none
 }
 
 // Load loads the library at path. Errors satisfy errors.Is with one of
@@ -183,6 +184,7 @@ func (l *Library) bind(handle uintptr) error {
 			return err
 		}
 	}
+	l.record, _ = symbol("espalier_sim_record") // optional
 	text, _, _ := purego.SyscallN(info)
 	if err := json.Unmarshal([]byte(goString(text)), &l.info); err != nil {
 		return fmt.Errorf("%w: its description is not JSON: %w", ErrNotSimulator, err)

@@ -310,6 +310,18 @@ func (s *Sim) Trace(path string) error {
 	return s.check("waveform", r)
 }
 
+// Record starts writing the input pins of each clock to path, for measuring what
+// the design costs by itself (verilator/bench); "" ends it.
+func (s *Sim) Record(path string) error {
+	if s.lib.record == 0 {
+		return &SimError{Operation: "record", Message: "this library has no espalier_sim_record", kind: ErrNotSupported}
+	}
+	if path == "" {
+		return s.check("record", s.call(s.lib.record, 0))
+	}
+	return s.check("record", s.callWithPath(s.lib.record, path))
+}
+
 // Coverage writes the coverage collected so far.
 func (s *Sim) Coverage(path string) error {
 	return s.check("coverage", s.callWithPath(s.lib.coverage, path))

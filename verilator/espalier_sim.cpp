@@ -235,4 +235,11 @@ int espalier_sim_peek(espalier_sim* s, const char* name, uint64_t index, uint8_t
     });
 }
 
+int espalier_sim_record(espalier_sim* s, const char* path) {
+    return always(s, [&](espalier::Sim& sim) {
+        sim.record(path);
+        return ESPALIER_SIM_OK;
+    });
+}
+
 }  // extern "C"

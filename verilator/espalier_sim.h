@@ -144,6 +144,11 @@ int espalier_sim_coverage(espalier_sim *s, const char *path);
  * Returns the number of bytes, or an error. */
 int espalier_sim_peek(espalier_sim *s, const char *name, uint64_t index, uint8_t *out, size_t capacity);
 
+/* Optional; a library need not have this function. Starts writing the input
+ * pins of each clock to path, for measuring what the design costs by itself
+ * (verilator/bench); NULL ends it. */
+int espalier_sim_record(espalier_sim *s, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,7 +23,7 @@ FAST := -O3
 SLOW := -O1
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Werror
 
-CORE := sim axi_memory axil_master mac_stream host_memory options wave peek hooks
+CORE := sim axi_memory axil_master mac_stream host_memory options wave stimuli peek hooks
 API := espalier_sim
 
 FAST_OBJS := $(VM_CLASSES_FAST:%=$(OBJ)/%.o) $(VM_SUPPORT_FAST:%=$(OBJ)/%.o)

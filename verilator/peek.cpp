@@ -42,13 +42,14 @@ size_t read(const VerilatedVar& var, const char* name, uint64_t index, uint8_t* 
 size_t peek(const VerilatedContext& context, const char* name, uint64_t index, uint8_t* out, size_t capacity) {
     for (const PeekName& known : kPeekNames) {
         if (std::strcmp(known.name, name) != 0) continue;
-        if (known.banks == 1) return read(find(context, known.path), name, index, out, capacity);
-        // All banks have as many words; the name's words are theirs one after the other.
-        const std::string first = format(known.path, 0u);
-        const uint64_t words = static_cast<uint64_t>(find(context, first).elements(1));
-        if (index / words >= known.banks) fail(format("peek: index %" PRIu64 " of %s, which has %" PRIu64 " words", index, name, words * known.banks));
-        const std::string path = format(known.path, static_cast<unsigned>(index / words));
-        return read(find(context, path), name, index % words, out, capacity);
+        const VerilatedVar& first = find(context, known.first);
+        if (known.memories == 1) return read(first, name, index, out, capacity);
+        const uint64_t words = static_cast<uint64_t>(first.elements(1));
+        if (index / words >= known.memories) {
+            fail(format("peek: index %" PRIu64 " of %s, which has %" PRIu64 " words", index, name, words * known.memories));
+        }
+        const unsigned memory = static_cast<unsigned>(index / words);
+        return read(memory == 0 ? first : find(context, format(known.next, memory)), name, index % words, out, capacity);
     }
     if (std::strchr(name, '.') == nullptr) fail(format("peek: unknown name \"%s\"", name));
     return read(find(context, name), name, index, out, capacity);

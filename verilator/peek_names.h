@@ -6,14 +6,21 @@
 
 namespace espalier {
 
+// A name is one memory, or several of equal size whose words follow each other.
 struct PeekName {
     const char* name;
-    const char* path;  // below the top; %u where the bank's number goes
-    unsigned banks;    // memories of equal size that make up the name
+    const char* first;  // path of the first memory
+    const char* next;   // of the others, with %u where their number goes
+    unsigned memories;
 };
 
 constexpr PeekName kPeekNames[] = {
-    {"sa_salt", "espalier_nic.u_sa.u_salt.mem", 1},
+    {"tx_key", "espalier_nic.u_tx.u_crypt.u_ctr.u_aes.u_key0.mem", "espalier_nic.u_tx.u_crypt.u_ctr.u_aes.g_round[%u].u_round.u_key.mem", 15},
+    {"rx_key", "espalier_nic.u_rx.u_crypt.u_ctr.u_aes.u_key0.mem", "espalier_nic.u_rx.u_crypt.u_ctr.u_aes.g_round[%u].u_round.u_key.mem", 15},
+    {"tx_hpow", "espalier_nic.u_tx.u_crypt.u_seal.u_ghash.u_hpow.mem", nullptr, 1},
+    {"rx_hpow", "espalier_nic.u_rx.u_crypt.u_seal.u_ghash.u_hpow.mem", nullptr, 1},
+    {"tx_salt", "espalier_nic.u_sa.u_records.u_salt_tx.mem", nullptr, 1},
+    {"rx_salt", "espalier_nic.u_sa.u_records.u_salt_rx.mem", nullptr, 1},
 };
 
 }  // namespace espalier

@@ -55,6 +55,25 @@ Sim::~Sim() {
 
 void Sim::enter() { Verilated::threadContextp(&context_); }
 
+// Lets inputs settle while the clock is low.
+inline void Sim::clock_low() {
+    top_->clk_i = 0;
+    top_->eval();
+    if (__builtin_expect(observed_, 0)) {
+        if (wave_) wave_->dump(context_.time());
+        if (recorder_) recorder_->take(*top_);
+    }
+    context_.timeInc(kHalfClock);
+}
+
+inline void Sim::clock_high() {
+    top_->clk_i = 1;
+    top_->eval();
+    if (__builtin_expect(wave_ != nullptr, 0)) wave_->dump(context_.time());
+    context_.timeInc(kHalfClock);
+    ++cycle_;
+}
+
 void Sim::hard_reset() {
     axi_memory_.reset();
     axil_master_.reset();
@@ -68,15 +87,8 @@ void Sim::hard_reset() {
     // The models' pins stay as they are: the NIC's outputs mean nothing yet.
     top_->rst_i = 1;
     for (unsigned i = 0; i < kResetCycles; ++i) {
-        top_->clk_i = 0;
-        top_->eval();
-        if (wave_) wave_->dump(context_.time());
-        context_.timeInc(kHalfClock);
-        top_->clk_i = 1;
-        top_->eval();
-        if (wave_) wave_->dump(context_.time());
-        context_.timeInc(kHalfClock);
-        ++cycle_;
+        clock_low();
+        clock_high();
     }
     top_->rst_i = 0;
 }
@@ -85,11 +97,7 @@ void Sim::hard_reset() {
 // be transferred, the clock rises, the models change their pins.
 inline uint32_t Sim::step() {
     Design& top = *top_;
-    top.clk_i = 0;
-    top.eval();
-    if (__builtin_expect(wave_ != nullptr, 0)) wave_->dump(context_.time());
-    context_.timeInc(kHalfClock);
-
+    clock_low();
     axi_memory_.sample(cycle_);
     axil_master_.sample();
     mac_source_.sample(cycle_);
@@ -103,11 +111,7 @@ inline uint32_t Sim::step() {
         events |= ESPALIER_SIM_UNTIL_INTERRUPT;
     }
 
-    top.clk_i = 1;
-    top.eval();
-    if (__builtin_expect(wave_ != nullptr, 0)) wave_->dump(context_.time());
-    context_.timeInc(kHalfClock);
-    ++cycle_;
+    clock_high();
     axi_memory_.drive();
     axil_master_.drive();
     mac_source_.drive();
@@ -189,7 +193,17 @@ void Sim::take_interrupts(uint32_t* counts, uint32_t n) {
 
 void Sim::wave(const char* path) {
     wave_.reset();
+    observed_ = recorder_ != nullptr;
     if (path != nullptr) wave_ = std::make_unique<Wave>(*top_, path);
+    observed_ = wave_ != nullptr || recorder_ != nullptr;
+}
+
+void Sim::record(const char* path) {
+    const std::unique_ptr<StimuliRecorder> ended = std::move(recorder_);
+    observed_ = wave_ != nullptr;
+    if (ended) ended->close();
+    if (path != nullptr) recorder_ = std::make_unique<StimuliRecorder>(*top_, path);
+    observed_ = wave_ != nullptr || recorder_ != nullptr;
 }
 
 void Sim::coverage(const char* path) { write_coverage(context_, path); }

@@ -14,6 +14,7 @@
 #include "host_memory.h"
 #include "mac_stream.h"
 #include "options.h"
+#include "stimuli.h"
 #include "wave.h"
 
 namespace espalier {
@@ -42,6 +43,7 @@ public:
     void take_interrupts(uint32_t* counts, uint32_t n);
 
     void wave(const char* path);
+    void record(const char* path);
     void coverage(const char* path);
     size_t peek(const char* name, uint64_t index, uint8_t* out, size_t capacity);
 
@@ -52,6 +54,8 @@ public:
 private:
     static constexpr unsigned kMaxVectors = 32;
 
+    void clock_low();
+    void clock_high();
     uint32_t step();
     void count_interrupts(uint32_t pulses);
     uint32_t read_word(uint32_t address);
@@ -67,6 +71,8 @@ private:
     MacSource mac_source_;
     MacSink mac_sink_;
     std::unique_ptr<Wave> wave_;
+    std::unique_ptr<StimuliRecorder> recorder_;
+    bool observed_ = false;  // by wave_ or recorder_
     uint64_t cycle_ = 0;
     std::array<uint32_t, kMaxVectors> interrupts_{};
 };
