@@ -45,8 +45,27 @@ module espalier_fifo #(
     assign m_data_o  = mem[rd_q];
     assign count_o   = count_q;
 
-    always_ff @(posedge clk_i) begin
-        if (push) mem[wr_q] <= s_data_i;
+    // Written in pieces of at most 64 bits, for simulation speed; see espalier_ram_sdp.
+    localparam int PIECES = WIDTH / 64;
+    localparam int REST   = WIDTH % 64;
+
+    if (WIDTH <= 64) begin : g_narrow
+        always_ff @(posedge clk_i) begin
+            if (push) mem[wr_q] <= s_data_i;
+        end
+    end else if (REST != 0) begin : g_rest
+        always_ff @(posedge clk_i) begin
+            if (push) begin
+                for (int i = 0; i < PIECES; i++) mem[wr_q][64*i +: 64] <= s_data_i[64*i +: 64];
+                mem[wr_q][WIDTH-1:64*PIECES] <= s_data_i[WIDTH-1:64*PIECES];
+            end
+        end
+    end else begin : g_whole
+        always_ff @(posedge clk_i) begin
+            if (push) begin
+                for (int i = 0; i < PIECES; i++) mem[wr_q][64*i +: 64] <= s_data_i[64*i +: 64];
+            end
+        end
     end
 
     always_ff @(posedge clk_i) begin

@@ -2,6 +2,9 @@
 //
 // Simple dual-port RAM: one write port, one read port, read data one cycle after the address. A read of the address that
 // is written in the same cycle gives the old word. Maps to block RAM; contents are not reset.
+//
+// A word is written in pieces of at most 64 bits: a wider delayed assignment costs a simulator a temporary that it clears in
+// every cycle, written or not.
 
 `default_nettype none
 
@@ -26,8 +29,29 @@ module espalier_ram_sdp #(
 
     assign rdata_o = rdata_q;
 
+    localparam int PIECES = WIDTH / 64;
+    localparam int REST   = WIDTH % 64;
+
+    if (WIDTH <= 64) begin : g_narrow
+        always_ff @(posedge clk_i) begin
+            if (we_i) mem[waddr_i] <= wdata_i;
+        end
+    end else if (REST != 0) begin : g_rest
+        always_ff @(posedge clk_i) begin
+            if (we_i) begin
+                for (int i = 0; i < PIECES; i++) mem[waddr_i][64*i +: 64] <= wdata_i[64*i +: 64];
+                mem[waddr_i][WIDTH-1:64*PIECES] <= wdata_i[WIDTH-1:64*PIECES];
+            end
+        end
+    end else begin : g_whole
+        always_ff @(posedge clk_i) begin
+            if (we_i) begin
+                for (int i = 0; i < PIECES; i++) mem[waddr_i][64*i +: 64] <= wdata_i[64*i +: 64];
+            end
+        end
+    end
+
     always_ff @(posedge clk_i) begin
-        if (we_i) mem[waddr_i] <= wdata_i;
         if (re_i) rdata_q <= mem[raddr_i];
     end
 
