@@ -294,7 +294,7 @@ func (c DeviceConfig) openSimBed(ctx context.Context, lib *rtlbridge.Library, op
 		}
 	})
 	undo = append(undo, func() error { remove(); return nil })
-	bed := &Bed{Device: functions[0].Info().Location, Build: lib.Info().BuildID, TakeFrames: queue.take, Relax: functions[0].Relax}
+	bed := &Bed{Clocked: true, Device: functions[0].Info().Location, Build: lib.Info().BuildID, TakeFrames: queue.take, Relax: functions[0].Relax}
 	if err := bed.openDrivers(ctx, functions[0], functions[1], opts, &undo); err != nil {
 		return nil, err
 	}

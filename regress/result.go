@@ -22,8 +22,8 @@ type Result struct {
 	Captures []string `json:"captures"`
 	SAs      int      `json:"sas"`
 	Counts
-	// Cycles is the run's length in clock cycles.
-	Cycles     uint64     `json:"cycles"`
+	// Cycles is the run's length in clock cycles, where there is a clock.
+	Cycles     uint64     `json:"cycles,omitempty"`
 	Mismatches []Mismatch `json:"mismatch_list"`
 	// Sender and Receiver are the NICs' own counters at the end.
 	Sender   driver.Statistics `json:"sender"`
@@ -34,7 +34,7 @@ type Result struct {
 // Timing is what differs from one run to the next.
 type Timing struct {
 	Seconds         float64 `json:"seconds"`
-	CyclesPerSecond float64 `json:"cycles_per_second"`
+	CyclesPerSecond float64 `json:"cycles_per_second,omitempty"`
 }
 
 // Write writes the result as JSON to path, whole or not at all.

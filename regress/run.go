@@ -18,6 +18,9 @@ type Bed struct {
 	Sender, Receiver *driver.NIC
 	// Device is what is behind them, Build the simulated design's identification.
 	Device, Build string
+	// Clocked: clock cycles mean something here. Those of a model without
+	// timing do not and are left out of results.
+	Clocked bool
 	// Relax lets time pass for both NICs and the wire, about so many clock cycles.
 	Relax func(ctx context.Context, cycles uint64) error
 	// TakeFrames calls yield for every frame that has crossed from Sender to
@@ -247,11 +250,15 @@ func (r *run) step(ctx context.Context) (moved bool, err error) {
 		return false, err
 	}
 	if r.opts.Progress != nil {
-		cycle, err := r.cycle()
-		if err != nil {
-			return false, err
+		state := Progress{Counts: r.judge.counts, Total: len(r.plan.Packets)}
+		if r.bed.Clocked {
+			cycle, err := r.cycle()
+			if err != nil {
+				return false, err
+			}
+			state.Cycles = cycle - r.startCycle
 		}
-		r.opts.Progress(Progress{Counts: r.judge.counts, Total: len(r.plan.Packets), Cycles: cycle - r.startCycle})
+		r.opts.Progress(state)
 	}
 	return posted || reaped || received || r.judge.counts.OnWire > before, nil
 }
@@ -422,7 +429,10 @@ func (r *run) finish() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.result.Counts, r.result.Cycles = r.judge.counts, cycle-r.startCycle
+	r.result.Counts = r.judge.counts
+	if r.bed.Clocked {
+		r.result.Cycles = cycle - r.startCycle
+	}
 	r.result.SAs = len(r.plan.SAs)
 	if r.result.Sender, err = r.bed.Sender.Statistics(); err != nil {
 		return nil, err

@@ -96,9 +96,9 @@ func TestRunCatches(t *testing.T) {
 		damage func(frame []byte) []byte
 		stage  Stage
 	}{
-		"a flipped bit":   {func(f []byte) []byte { f[len(f)-20] ^= 4; return f }, Wire},
-		"a wrong length":  {func(f []byte) []byte { return f[:len(f)-1] }, Wire},
-		"a lost frame":    {func([]byte) []byte { return nil }, Wire},
+		"a flipped bit":  {func(f []byte) []byte { f[len(f)-20] ^= 4; return f }, Wire},
+		"a wrong length": {func(f []byte) []byte { return f[:len(f)-1] }, Wire},
+		"a lost frame":   {func([]byte) []byte { return nil }, Wire},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bed := goBed(t, driver.Options{})

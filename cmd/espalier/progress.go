@@ -41,7 +41,11 @@ func (p *progress) update(state regress.Progress) {
 		return
 	}
 	p.next = now.Add(progressPeriod)
-	p.bar.Describe(fmt.Sprintf("%d cycles, %.0f k/s, %d mismatches", state.Cycles, float64(state.Cycles)/1000/now.Sub(p.start).Seconds(), state.Mismatches))
+	text := fmt.Sprintf("%d mismatches", state.Mismatches)
+	if state.Cycles > 0 {
+		text = fmt.Sprintf("%d cycles, %.0f k/s, %s", state.Cycles, float64(state.Cycles)/1000/now.Sub(p.start).Seconds(), text)
+	}
+	p.bar.Describe(text)
 	_ = p.bar.Set(state.Delivered) // a line that cannot be drawn is no reason to stop
 }
 

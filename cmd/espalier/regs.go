@@ -44,7 +44,7 @@ func newRegsListCommand() *cobra.Command {
 				part = strings.ToLower(args[0])
 			}
 			t := newTable(cmd)
-			t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 80, WidthMaxEnforcer: text.WrapSoft}})
+			t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 64, WidthMaxEnforcer: text.WrapSoft}})
 			t.AppendHeader(table.Row{"offset", "register", "access", "what"})
 			found := 0
 			for i := range regs.Map {
@@ -120,6 +120,7 @@ func printValues(w io.Writer, cmd *cobra.Command, values []registerValue, asJSON
 		return encoder.Encode(values)
 	}
 	t := newTable(cmd)
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, WidthMax: 64, WidthMaxEnforcer: text.WrapSoft}})
 	t.AppendHeader(table.Row{"offset", "register", "value", "fields"})
 	for _, v := range values {
 		decoded := make([]string, 0, len(v.fields))

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package speed measures the NIC and what surrounds it: clock cycles per packet
+// against what the design allows at best, latency, SA installation, and, in
+// seconds, the simulator, the golden model and the driver.
+//
+// Cycle figures are exact: the same RTL gives the same figures on any machine.
+// Figures in seconds are medians of alternating rounds in one process, in
+// processor time of the thread that does the work, which is time on the wall
+// where nothing else runs.
+package speed
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/espalier-nic/espalier/internal/nearest"
+	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
+)
+
+// Section is one group of measurements.
+type Section string
+
+// The sections, in the order in which they are measured.
+const (
+	RTL       Section = "rtl"    // cycles per packet and latency
+	SA        Section = "sa"     // SA installation
+	Simulator Section = "sim"    // cycles per second
+	Golden    Section = "golden" // bytes per second
+	Driver    Section = "driver" // ns and allocations per packet
+)
+
+// Sections are all sections, in order.
+func Sections() []Section { return []Section{RTL, SA, Simulator, Golden, Driver} }
+
+// ParseSections returns the sections with these names, all for none.
+func ParseSections(names []string) ([]Section, error) {
+	all := Sections()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var known []string
+	for _, s := range all {
+		known = append(known, string(s))
+	}
+	var chosen []Section
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("section of the benchmark is %q, nearest is %q; allowed are %s", name, nearest.Name(name, known), strings.Join(known, ", "))
+		}
+		chosen = append(chosen, Section(name))
+	}
+	return chosen, nil
+}
+
+// Options say what to measure and how thoroughly.
+type Options struct {
+	Sections []Section
+	// Quick measures fewer packets and rounds: cycle figures keep their meaning
+	// and lose a little of their precision.
+	Quick bool
+	// Library is the simulator; needed for RTL, SA and Simulator.
+	Library *rtlbridge.Library
+	// Bare is the program that clocks the same simulator without the bridge
+	// (verilator/build.sh --bare); needed for Simulator.
+	Bare string
+	// Progress is called with what is measured next.
+	Progress func(what string)
+}
+
+// Report is what was measured. Sections that were not asked for are empty.
+type Report struct {
+	// Complete: every section that was asked for is there.
+	Complete bool `json:"complete"`
+	// Build is the simulated design's identification, Tool its simulator.
+	Build    string          `json:"build,omitempty"`
+	Tool     string          `json:"simulator_version,omitempty"`
+	Quick    bool            `json:"quick"`
+	Rates    []Rate          `json:"cycles_per_packet,omitempty"`
+	Latency  []Latency       `json:"latency,omitempty"`
+	Installs []Install       `json:"sa_install,omitempty"`
+	Sim      *SimulatorSpeed `json:"simulator,omitempty"`
+	Golden   []GoldenSpeed   `json:"golden_model,omitempty"`
+	Driver   []DriverSpeed   `json:"driver,omitempty"`
+}
+
+// Verdict says whether a figure meets its goal.
+type Verdict string
+
+// The verdicts.
+const (
+	Met    Verdict = "met"
+	Missed Verdict = "MISSED"
+)
+
+func verdict(met bool) Verdict {
+	if met {
+		return Met
+	}
+	return Missed
+}
+
+// Missed counts the figures that miss their goal.
+func (r *Report) Missed() int {
+	n := 0
+	count := func(v Verdict) {
+		if v == Missed {
+			n++
+		}
+	}
+	for _, x := range r.Rates {
+		count(x.Verdict)
+		count(x.SteadyVerdict)
+	}
+	for _, x := range r.Installs {
+		count(x.Verdict)
+	}
+	if r.Sim != nil {
+		count(r.Sim.RateVerdict)
+		count(r.Sim.RatioVerdict)
+	}
+	for _, x := range r.Golden {
+		count(x.Verdict)
+	}
+	for _, x := range r.Driver {
+		count(x.Verdict)
+	}
+	return n
+}
+
+// Run measures what opts ask for.
+func Run(ctx context.Context, opts Options) (_ *Report, err error) {
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	r := &Report{Quick: opts.Quick}
+	if opts.Library != nil {
+		r.Build, r.Tool = opts.Library.Info().BuildID, opts.Library.Info().Simulator
+	}
+	for _, section := range Sections() {
+		if !slices.Contains(opts.Sections, section) {
+			continue
+		}
+		switch section {
+		case RTL:
+			if r.Rates, err = MeasureRates(ctx, opts.Library, AllRates(opts.Quick), opts.Progress); err == nil {
+				opts.Progress("latency")
+				r.Latency, err = MeasureLatency(ctx, opts.Library)
+			}
+		case SA:
+			opts.Progress("SA installation")
+			r.Installs, err = MeasureInstalls(ctx, opts.Library)
+		case Simulator:
+			opts.Progress("simulator")
+			r.Sim, err = MeasureSimulator(ctx, opts.Library, opts.Bare, opts.Quick)
+		case Golden:
+			opts.Progress("golden model")
+			r.Golden, err = MeasureGolden(ctx, opts.Quick)
+		case Driver:
+			opts.Progress("driver")
+			r.Driver, err = MeasureDriver(ctx, opts.Quick)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("measuring %s: %w", section, err)
+		}
+	}
+	r.Complete = true
+	return r, nil
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package speed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/espalier-nic/espalier/driver"
+	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/hwmodel/esp"
+	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
+)
+
+// simSeed is the seed of all simulators here. The bus models of the benchmark
+// make no random choice.
+const simSeed = 1
+
+// ringEntries of every ring: all packets of a measurement are posted before it
+// begins, so that the host is never what is waited for.
+const ringEntries = 8192
+
+// busOptions are the simulator's options for a host memory that answers every
+// access after latency cycles and never pauses.
+func busOptions(latency uint64) rtlbridge.Options {
+	return rtlbridge.Options{
+		"mem_read_latency_min": latency, "mem_read_latency_max": latency,
+		"mem_write_latency_min": latency, "mem_write_latency_max": latency,
+	}
+}
+
+// station is one simulated NIC with its driver and SAs.
+type station struct {
+	fn      *rtlbridge.Function
+	nic     *driver.NIC
+	tx      []*driver.TXQueue
+	rx      []*driver.RXQueue
+	out, in []*association
+	bySPI   map[uint32]*association
+	rng     *rand.Rand
+	scratch []byte
+}
+
+// stationConfig says what to open.
+type stationConfig struct {
+	latency           uint64 // of host memory, cycles
+	quantum           uint64 // cycles between two looks at the NIC
+	queues            int    // pairs to use
+	outbound, inbound int    // SAs
+	batch             int    // completions per write, 0 for the driver's choice
+}
+
+// openStation opens a NIC and installs its SAs. Keys are of all lengths; the SAs
+// of the receiving side are spread over all queues.
+func openStation(ctx context.Context, lib *rtlbridge.Library, c stationConfig) (_ *station, err error) {
+	fn, err := rtlbridge.Open(lib, rtlbridge.Config{Options: busOptions(c.latency), Seed: simSeed, Quantum: c.quantum})
+	if err != nil {
+		return nil, err
+	}
+	s := &station{fn: fn, bySPI: make(map[uint32]*association), rng: rand.New(rand.NewPCG(1, 0)), scratch: make([]byte, 1<<14)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	return s, s.init(ctx, fn, c)
+}
+
+// init opens the driver on fn, which is s.fn or a wrapper of it.
+func (s *station) init(ctx context.Context, fn pcie.Function, c stationConfig) (err error) {
+	s.nic, err = driver.Open(ctx, fn, driver.Options{
+		TXQueues: c.queues, RXQueues: c.queues, TXRing: ringEntries, RXRing: ringEntries, CompletionBatch: c.batch, Polling: true,
+	})
+	if err != nil {
+		return err
+	}
+	for q := range c.queues {
+		tx, txErr := s.nic.TX(q)
+		rx, rxErr := s.nic.RX(q)
+		if err := errors.Join(txErr, rxErr); err != nil {
+			return err
+		}
+		s.tx, s.rx = append(s.tx, tx), append(s.rx, rx)
+	}
+	for i := range c.outbound + c.inbound {
+		inbound := i >= c.outbound
+		a, err := newAssociation(s.rng, i, inbound, 32-8*(i%3), i%c.queues)
+		if err != nil {
+			return err
+		}
+		if a.handle, err = s.nic.AddSA(ctx, a.spec); err != nil {
+			return err
+		}
+		s.bySPI[a.spec.SPI] = a
+		if inbound {
+			s.in = append(s.in, a)
+		} else {
+			s.out = append(s.out, a)
+		}
+	}
+	return nil
+}
+
+func (s *station) close() error {
+	var err error
+	if s.nic != nil {
+		err = s.nic.Close()
+	}
+	return errors.Join(err, s.fn.Close())
+}
+
+// pick returns one of the SAs at random.
+func (s *station) pick(from []*association) *association { return from[s.rng.IntN(len(from))] }
+
+// postReceive gives the NIC count buffers of size bytes on every queue. All lie
+// in the same memory: nobody reads what is received.
+func (s *station) postReceive(fn pcie.Function, count, size int) error {
+	memory, err := fn.AllocDMA(size)
+	if err != nil {
+		return err
+	}
+	buffers := make([]*driver.Buffer, count)
+	for _, q := range s.rx {
+		need := count - q.Outstanding()
+		if need <= 0 {
+			continue
+		}
+		for i := range need {
+			buffers[i] = driver.NewBuffer(memory.Bytes[:size], memory.IOVA)
+		}
+		if n, err := q.Post(buffers[:need]); n != need {
+			return fmt.Errorf("%d of %d buffers posted on %v: %w", n, need, q, err)
+		}
+	}
+	return nil
+}
+
+// prepareSend writes count frames of the mix, each under an SA chosen at
+// random, one behind the other on 64-byte boundaries, and returns them by queue.
+func (s *station) prepareSend(fn pcie.Function, mix Mix, count int) ([][]driver.TXPacket, *pcie.Memory, error) {
+	stride := (mix.longest() + 63) &^ 63
+	memory, err := fn.AllocDMA(count * stride)
+	if err != nil {
+		return nil, nil, err
+	}
+	packets := make([][]driver.TXPacket, len(s.tx))
+	for i := range count {
+		a := s.pick(s.out)
+		at := memory.Bytes[i*stride : (i+1)*stride : (i+1)*stride]
+		n := a.write(at, mix.sizes[i%len(mix.sizes)])
+		q := i % len(s.tx)
+		packets[q] = append(packets[q], driver.TXPacket{
+			Buffer: driver.NewBuffer(at, memory.IOVA+uint64(i*stride)), Length: n, SA: a.handle, ESPOffset: espOffset,
+		})
+	}
+	return packets, memory, nil
+}
+
+// send posts the packets.
+func (s *station) send(packets [][]driver.TXPacket) error {
+	for q, list := range packets {
+		if n, err := s.tx[q].Post(list); n != len(list) {
+			return fmt.Errorf("%d of %d packets posted on %v: %w", n, len(list), s.tx[q], err)
+		}
+	}
+	return nil
+}
+
+// inject queues count frames of the mix on the wire toward the NIC.
+func (s *station) inject(mix Mix, count int) error {
+	for i := range count {
+		a := s.pick(s.in)
+		f := s.scratch[:a.write(s.scratch, mix.sizes[i%len(mix.sizes)])]
+		if err := a.model.SealInPlace(f, espOffset, 0); err != nil {
+			return err
+		}
+		if err := s.fn.Port().Send(f, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSent says what is wrong with a frame that the NIC sent.
+func (s *station) checkSent(frame []byte) error {
+	if len(frame) < espOffset+esp.HeaderLen {
+		return fmt.Errorf("the NIC sent a frame of %d bytes", len(frame))
+	}
+	a := s.bySPI[esp.SPI(frame[espOffset:])]
+	if a == nil {
+		return fmt.Errorf("the NIC sent a frame with SPI %#08x, which no SA has", esp.SPI(frame[espOffset:]))
+	}
+	_, v := esp.Open(s.scratch[:0], frame, func(*esp.Selector) *esp.SA { return a.model })
+	if v.Class != esp.Decrypted {
+		return fmt.Errorf("the NIC sent a frame that the golden model finds to be %v", v.Class)
+	}
+	return nil
+}
