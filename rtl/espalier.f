@@ -44,6 +44,7 @@ rtl/espalier_sa_inflight.sv
 rtl/espalier_sa_install.sv
 rtl/espalier_sa_lookup.sv
 rtl/espalier_sa_records.sv
+rtl/espalier_sa_way.sv
 rtl/espalier_stats.sv
 rtl/espalier_tx.sv
 rtl/espalier_tx_egress.sv

@@ -85,10 +85,10 @@ module espalier_rx_parse #(
     localparam int HEADER_BEATS = (62 + BW - 1) / BW; // 62 bytes: Ethernet, IPv6, ESP header
     localparam int HEADER = HEADER_BEATS * BW;
     localparam int MIN_FRAME = 14;                  // an Ethernet header
-    localparam int BEATS = 32;                      // beats that wait: those of about 16 cycles, and room for pauses
+    localparam int BEATS = 32;                      // beats that wait: those of about 17 cycles, and room for pauses
     localparam int FRAMES = 16;                     // frames that wait for their description
     localparam int LOOKUPS = 8;                     // lookups that wait for their turn
-    localparam int MARGIN = 4;                      // beats on their way to the slowest of these counts, a new one included
+    localparam int MARGIN = 5;                      // beats on their way to the slowest of these counts, a new one included
 
     // -----------------------------------------------------------------------------------------------------------------
     // In: a register for the beat, with its bytes counted.
@@ -99,11 +99,10 @@ module espalier_rx_parse #(
 
     wire in_beat = s_axis_tvalid_i && s_axis_tready_o;
 
-    logic [CW-1:0] kept;
-    always_comb begin
-        kept = '0;
-        for (int i = 0; i < BW; i++) kept = kept + CW'(s_axis_tkeep_i[i]);
-    end
+    function automatic logic [CW-1:0] count_ones(input logic [BW-1:0] keep);
+        count_ones = '0;
+        for (int i = 0; i < BW; i++) count_ones = count_ones + CW'(keep[i]);
+    endfunction
 
     always_ff @(posedge clk_i) begin
         in_valid_q <= in_beat && !rst_i;
@@ -111,7 +110,8 @@ module espalier_rx_parse #(
             in_data_q  <= s_axis_tdata_i;
             in_last_q  <= s_axis_tlast_i;
             in_user_q  <= s_axis_tuser_i;
-            in_count_q <= s_axis_tlast_i ? kept : CW'(BW);
+            if (s_axis_tlast_i) in_count_q <= count_ones(s_axis_tkeep_i);
+            else                in_count_q <= CW'(BW);
         end
     end
 
@@ -155,10 +155,10 @@ module espalier_rx_parse #(
     wire           granted; // the description of the frame at the head has been offered
 
     /* verilator lint_off PINCONNECTEMPTY */ // tready leaves room for every beat
-    espalier_fifo #(.WIDTH(DW + 1 + CW + 1), .DEPTH(BEATS)) u_frames (
+    espalier_fifo #(.WIDTH(1 + 1 + CW + DW), .DEPTH(BEATS)) u_frames (
         .clk_i, .rst_i,
-        .s_valid_i(w_valid), .s_ready_o(), .s_data_i({in_data_q, w_last, in_count_q, w_err}),
-        .m_valid_o(f_valid), .m_ready_i(m_ready_i && granted), .m_data_o({m_data_o, m_last_o, m_count_o, m_err_o}),
+        .s_valid_i(w_valid), .s_ready_o(), .s_data_i({w_last, w_err, in_count_q, in_data_q}),
+        .m_valid_o(f_valid), .m_ready_i(m_ready_i && granted), .m_data_o({m_last_o, m_err_o, m_count_o, m_data_o}),
         .count_o(f_held)
     );
     /* verilator lint_on PINCONNECTEMPTY */
@@ -172,14 +172,16 @@ module espalier_rx_parse #(
 
     logic [8*HEADER-1:0] header_q;
     logic [HIW-1:0]      header_beat_q; // this beat's place among the header's, HEADER_BEATS when behind them
-    logic                header_done_q;
+    logic                header_done_q;   // header_q is what there is of the header
     logic [13:0]         header_length_q;
+    logic                h_done_q;        // and the h_* signals say what it means
 
     wire header_takes = w_valid && header_beat_q != HIW'(HEADER_BEATS);
     wire header_full  = header_beat_q == HIW'(HEADER_BEATS - 1);
 
     always_ff @(posedge clk_i) begin
         header_done_q <= header_takes && (header_full || w_last) && !rst_i;
+        h_done_q      <= header_done_q && !rst_i;
         if (header_takes) begin
             for (int i = 0; i < HEADER_BEATS; i++) begin
                 if (header_beat_q == HIW'(i)) header_q[DW*i +: DW] <= in_data_q;
@@ -196,7 +198,7 @@ module espalier_rx_parse #(
     wire [13:0]  h_offset, h_plen;
 
     espalier_rx_parse_header #(.MAX_FRAME(MAX_FRAME), .HEADER(HEADER)) u_header (
-        .header_i(header_q), .length_i(header_length_q),
+        .clk_i, .valid_i(header_done_q), .header_i(header_q), .length_i(header_length_q),
         .esp_o(h_esp_packet), .ipv6_o(h_ipv6), .spi_o(h_spi), .dst_o(h_dst), .src_o(h_src),
         .offset_o(h_offset), .fits_o(h_fits), .plen_o(h_plen)
     );
@@ -207,10 +209,10 @@ module espalier_rx_parse #(
     wire [LCW-1:0] q_held;
 
     /* verilator lint_off PINCONNECTEMPTY */
-    espalier_fifo #(.WIDTH(32 + 128 + 128 + 1), .DEPTH(LOOKUPS)) u_lookups (
+    espalier_fifo #(.WIDTH(1 + 32 + 128 + 128), .DEPTH(LOOKUPS)) u_lookups (
         .clk_i, .rst_i,
-        .s_valid_i(header_done_q && h_esp), .s_ready_o(), .s_data_i({h_spi, h_dst, h_src, h_ipv6}),
-        .m_valid_o(sa_req_valid_o), .m_ready_i(sa_req_ready_i), .m_data_o({sa_spi_o, sa_dst_o, sa_src_o, sa_ipv6_o}),
+        .s_valid_i(h_done_q && h_esp), .s_ready_o(), .s_data_i({h_ipv6, h_spi, h_dst, h_src}),
+        .m_valid_o(sa_req_valid_o), .m_ready_i(sa_req_ready_i), .m_data_o({sa_ipv6_o, sa_spi_o, sa_dst_o, sa_src_o}),
         .count_o(q_held)
     );
 
@@ -221,7 +223,7 @@ module espalier_rx_parse #(
 
     espalier_fifo #(.WIDTH(1 + 1 + 14 + 14), .DEPTH(FRAMES)) u_pending (
         .clk_i, .rst_i,
-        .s_valid_i(header_done_q), .s_ready_o(), .s_data_i({h_esp, h_fits, h_offset, h_plen}),
+        .s_valid_i(h_done_q), .s_ready_o(), .s_data_i({h_esp, h_fits, h_offset, h_plen}),
         .m_valid_o(p_valid), .m_ready_i(p_take), .m_data_o({p_esp, p_fits, p_offset, p_plen}),
         .count_o(p_held)
     );
@@ -232,12 +234,12 @@ module espalier_rx_parse #(
     wire [1:0]  a_keylen;
     wire [3:0]  a_queue;
 
-    espalier_fifo #(.WIDTH(1 + 32 + 2 + 1 + 32 + 32 + 1 + 4), .DEPTH(FRAMES)) u_answers (
+    espalier_fifo #(.WIDTH(1 + 2 + 1 + 1 + 4 + 32 + 32 + 32), .DEPTH(FRAMES)) u_answers (
         .clk_i, .rst_i,
         .s_valid_i(sa_rsp_i), .s_ready_o(),
-        .s_data_i({sa_hit_i, sa_handle_i, sa_keylen_i, sa_esn_i, sa_esn_hi_i, sa_salt_i, sa_tunnel_i, sa_queue_i}),
+        .s_data_i({sa_hit_i, sa_keylen_i, sa_esn_i, sa_tunnel_i, sa_queue_i, sa_handle_i, sa_esn_hi_i, sa_salt_i}),
         .m_valid_o(a_valid), .m_ready_i(p_take && p_esp),
-        .m_data_o({a_hit, a_handle, a_keylen, a_esn, a_esn_hi, a_salt, a_tunnel, a_queue}),
+        .m_data_o({a_hit, a_keylen, a_esn, a_tunnel, a_queue, a_handle, a_esn_hi, a_salt}),
         .count_o()
     );
     /* verilator lint_on PINCONNECTEMPTY */
@@ -291,11 +293,11 @@ module espalier_rx_parse #(
             && q_held <= LCW'(LOOKUPS - MARGIN);
     end
 
-    assign idle_o = !in_valid_q && !inside_q && f_held == '0 && !header_done_q && p_held == '0 && !meta_valid_o;
+    assign idle_o = !in_valid_q && !inside_q && f_held == '0 && !header_done_q && !h_done_q && p_held == '0 && !meta_valid_o;
 
     `ESPALIER_ASSERT(a_frames_room, clk_i, rst_i, !w_valid || f_held != FCW'(BEATS))
-    `ESPALIER_ASSERT(a_pending_room, clk_i, rst_i, !header_done_q || p_held != PCW'(FRAMES))
-    `ESPALIER_ASSERT(a_lookups_room, clk_i, rst_i, !(header_done_q && h_esp) || q_held != LCW'(LOOKUPS))
+    `ESPALIER_ASSERT(a_pending_room, clk_i, rst_i, !h_done_q || p_held != PCW'(FRAMES))
+    `ESPALIER_ASSERT(a_lookups_room, clk_i, rst_i, !(h_done_q && h_esp) || q_held != LCW'(LOOKUPS))
     `ESPALIER_ASSERT(a_answer_due, clk_i, rst_i, !sa_rsp_i || p_valid)
     `ESPALIER_ASSERT(a_granted, clk_i, rst_i, granted_q <= GW'(BEATS))
     `ESPALIER_ASSERT_STABLE(a_meta_stable, clk_i, rst_i, meta_valid_o, meta_ready_i, {meta_user_o, meta_plen_o, meta_salt_o})

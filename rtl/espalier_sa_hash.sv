@@ -12,13 +12,18 @@ module espalier_sa_hash #(
     parameter int          HW = 9,            // bits of a bucket number, 1 to 32
     parameter logic [31:0] POLY = 32'hEDB88320 // reflected polynomial
 ) (
+    input  wire           clk_i,
+    input  wire           en_i,
     input  wire  [31:0]   spi_i,
     input  wire  [127:0]  dst_i,
+    input  wire           any_dst_i, // take 0 instead of dst_i
     input  wire           ipv6_i,
-    output logic [HW-1:0] bucket_o
+    output logic [HW-1:0] bucket_o   // one cycle after en_i
 );
 
-    localparam int KW = 168; // bits hashed
+    localparam int KW = 168;     // bits hashed: SPI, destination, 7 times 0, ipv6_i
+    localparam int SPI_LSB = 136;
+    localparam int DST_LSB = 8;
 
     // For bucket bit b, which key bits count: MASKS[b*KW +: KW]. The CRC takes the bytes from the top of the key down,
     // each from its lowest bit up; a bit fed with n bits after it contributes step^(n+1)(1).
@@ -34,10 +39,13 @@ module espalier_sa_hash #(
 
     localparam logic [HW*KW-1:0] MASKS = make_masks(POLY);
 
-    wire [KW-1:0] key = {spi_i, dst_i, 7'd0, ipv6_i};
-
-    always_comb begin
-        for (int b = 0; b < HW; b++) bucket_o[b] = ^(key & MASKS[b*KW +: KW]);
+    always_ff @(posedge clk_i) begin
+        if (en_i) begin
+            for (int b = 0; b < HW; b++) begin
+                bucket_o[b] <= ^(spi_i & MASKS[b*KW + SPI_LSB +: 32]) ^ (ipv6_i & MASKS[b*KW])
+                    ^ (!any_dst_i & ^(dst_i & MASKS[b*KW + DST_LSB +: 128]));
+            end
+        end
     end
 
 endmodule

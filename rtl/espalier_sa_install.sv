@@ -53,23 +53,19 @@ module espalier_sa_install #(
     logic         given_q; // i < Nk: a word of the key itself
     logic [7:0]   rcon_q;
 
-    wire         aes128    = keylen_i == espalier_regs_pkg::KEYLEN_AES128;
-    wire         aes192    = keylen_i == espalier_regs_pkg::KEYLEN_AES192;
-    wire [2:0]   nk_last   = aes128 ? 3'd3 : aes192 ? 3'd5 : 3'd7;     // Nk - 1
-    wire [5:0]   word_last = aes128 ? 6'd43 : aes192 ? 6'd51 : 6'd59;  // 4 * (rounds + 1) - 1
-    wire [31:0]  newest    = aes128 ? window_q[159:128] : aes192 ? window_q[95:64] : window_q[31:0];
-    wire [31:0]  word;
-    wire [255:0] window    = aes128 ? {window_q[223:128], word, 128'd0} // after this word
-                           : aes192 ? {window_q[223:64], word, 64'd0} : {window_q[223:0], word};
+    wire        aes128    = keylen_i == espalier_regs_pkg::KEYLEN_AES128;
+    wire        aes192    = keylen_i == espalier_regs_pkg::KEYLEN_AES192;
+    wire [2:0]  nk_last   = aes128 ? 3'd3 : aes192 ? 3'd5 : 3'd7;     // Nk - 1
+    wire [5:0]  word_last = aes128 ? 6'd43 : aes192 ? 6'd51 : 6'd59;  // 4 * (rounds + 1) - 1
+    wire [31:0] newest    = aes128 ? window_q[159:128] : aes192 ? window_q[95:64] : window_q[31:0];
 
     wire        turn      = phase_q == 3'd0;
     wire [31:0] sub_in    = turn ? {newest[23:0], newest[31:24]} : newest;
     wire [31:0] sub_out;
     wire [31:0] sub_value = turn ? {sub_out[31:24] ^ rcon_q, sub_out[23:0]}
                                  : (!aes128 && !aes192 && phase_q == 3'd4) ? sub_out : newest;
+    wire [31:0] word      = given_q ? window_q[255:224] : window_q[255:224] ^ sub_value;
     wire        last_word = word_q == word_last;
-
-    assign word = given_q ? window_q[255:224] : window_q[255:224] ^ sub_value;
 
     // -----------------------------------------------------------------------------------------------------------------
     // Cipher of the zero block, one column per cycle.
@@ -148,9 +144,11 @@ module espalier_sa_install #(
             end
 
             EXPAND: begin
-                window_q <= window;
-                word_q   <= word_q + 1'b1;
-                phase_q  <= phase_q + 1'b1;
+                if (aes128)      window_q <= {window_q[223:128], word, 128'd0};
+                else if (aes192) window_q <= {window_q[223:64], word, 64'd0};
+                else             window_q <= {window_q[223:0], word};
+                word_q  <= word_q + 1'b1;
+                phase_q <= phase_q + 1'b1;
                 if (phase_q == nk_last) begin
                     phase_q <= '0;
                     given_q <= 1'b0;

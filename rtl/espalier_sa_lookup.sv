@@ -63,8 +63,6 @@ module espalier_sa_lookup #(
     input  wire            tab_ipv6_i
 );
 
-    localparam int EW = 1 + SAW + 1 + 32 + 128; // bits of a way: used, slot, key
-
     // -----------------------------------------------------------------------------------------------------------------
     // K: the request, held for one token (controller) or two (packet).
 
@@ -105,14 +103,13 @@ module espalier_sa_lookup #(
         end
     end
 
-    wire [127:0]  k_dst = k_second_q ? 128'd0 : k_dst_q;
-    wire [BW-1:0] k_bucket0, k_bucket1;
+    wire [BW-1:0] b_bucket0, b_bucket1;
 
     espalier_sa_hash #(.HW(BW), .POLY(32'h82F63B78)) u_hash0 (
-        .spi_i(k_spi_q), .dst_i(k_dst), .ipv6_i(k_ipv6_q), .bucket_o(k_bucket0)
+        .clk_i, .en_i(k_valid_q), .spi_i(k_spi_q), .dst_i(k_dst_q), .any_dst_i(k_second_q), .ipv6_i(k_ipv6_q), .bucket_o(b_bucket0)
     );
     espalier_sa_hash #(.HW(BW), .POLY(32'hEDB88320)) u_hash1 (
-        .spi_i(k_spi_q), .dst_i(k_dst), .ipv6_i(k_ipv6_q), .bucket_o(k_bucket1)
+        .clk_i, .en_i(k_valid_q), .spi_i(k_spi_q), .dst_i(k_dst_q), .any_dst_i(k_second_q), .ipv6_i(k_ipv6_q), .bucket_o(b_bucket1)
     );
 
     // -----------------------------------------------------------------------------------------------------------------
@@ -122,7 +119,6 @@ module espalier_sa_lookup #(
     logic           c_valid_q, c_ctl_q, c_second_q, c_ipv6_q;
     logic           d_valid_q, d_ctl_q, d_second_q;
     logic           e_valid_q, e_ctl_q;
-    logic [BW-1:0]  b_bucket0_q, b_bucket1_q;
     logic [SAW-1:0] b_slot_q, c_slot_q, d_slot_q;
     logic [31:0]    b_spi_q, c_spi_q;
     logic [127:0]   b_dst_q, c_dst_q;
@@ -134,15 +130,13 @@ module espalier_sa_lookup #(
         d_valid_q <= c_valid_q;
         e_valid_q <= d_valid_q && (d_ctl_q || d_second_q);
         if (k_valid_q) begin
-            b_ctl_q     <= k_ctl_q;
-            b_second_q  <= k_second_q;
-            b_bucket0_q <= k_bucket0;
-            b_bucket1_q <= k_bucket1;
-            b_slot_q    <= k_slot_q;
-            b_spi_q     <= k_spi_q;
-            b_dst_q     <= k_dst;
-            b_ipv6_q    <= k_ipv6_q;
-            b_src_q     <= k_src_q;
+            b_ctl_q    <= k_ctl_q;
+            b_second_q <= k_second_q;
+            b_slot_q   <= k_slot_q;
+            b_spi_q    <= k_spi_q;
+            b_dst_q    <= k_second_q ? 128'd0 : k_dst_q;
+            b_ipv6_q   <= k_ipv6_q;
+            b_src_q    <= k_src_q;
         end
         if (b_valid_q) begin
             c_ctl_q    <= b_ctl_q;
@@ -153,12 +147,13 @@ module espalier_sa_lookup #(
             c_ipv6_q   <= b_ipv6_q;
             c_src_q    <= b_src_q;
             if (b_ctl_q) begin
-                ctl_bucket0_o <= b_bucket0_q;
-                ctl_bucket1_o <= b_bucket1_q;
+                ctl_bucket0_o <= b_bucket0;
+                ctl_bucket1_o <= b_bucket1;
             end
         end
         if (c_valid_q) begin
             d_ctl_q    <= c_ctl_q;
+            d_slot_q   <= c_slot_q;
             d_second_q <= c_second_q;
             d_src_q    <= c_src_q;
         end
@@ -175,58 +170,47 @@ module espalier_sa_lookup #(
     end
 
     // Tables: read in B, compared in C.
-    wire [EW-1:0]  tab_word = {tab_used_i, tab_slot_i, tab_ipv6_i, tab_spi_i, tab_dst_i};
-    wire [7:0]     c_used, c_match;
-    wire [SAW-1:0] c_way_slot [0:7];
+    wire [7:0]     d_match, d_used;
+    wire [SAW-1:0] d_way_slot [0:7];
 
     for (genvar i = 0; i < 8; i++) begin : g_way
-        wire [EW-1:0] way;
-        espalier_ram_sdp #(.WIDTH(EW), .DEPTH(NUM_SA / 2)) u_ram (
+        espalier_sa_way #(.BUCKETS(NUM_SA / 2), .SAW(SAW)) u_way (
             .clk_i,
-            .we_i(tab_we_i[i]),
-            .waddr_i((i < 4) ? tab_bucket0_i : tab_bucket1_i),
-            .wdata_i(tab_word),
-            .re_i(b_valid_q),
-            .raddr_i((i < 4) ? b_bucket0_q : b_bucket1_q),
-            .rdata_o(way)
+            .we_i(tab_we_i[i]), .we_bucket_i((i < 4) ? tab_bucket0_i : tab_bucket1_i), .we_used_i(tab_used_i),
+            .we_slot_i(tab_slot_i), .we_ipv6_i(tab_ipv6_i), .we_spi_i(tab_spi_i), .we_dst_i(tab_dst_i),
+            .read_i(b_valid_q), .bucket_i((i < 4) ? b_bucket0 : b_bucket1),
+            .compare_i(c_valid_q), .ipv6_i(c_ipv6_q), .spi_i(c_spi_q), .dst_i(c_dst_q),
+            .match_o(d_match[i]), .used_o(d_used[i]), .slot_o(d_way_slot[i])
         );
-        assign c_used[i]     = way[EW-1];
-        assign c_way_slot[i] = way[161 +: SAW];
-        assign c_match[i]    = way[EW-1] && way[160:0] == {c_ipv6_q, c_spi_q, c_dst_q};
-    end
-
-    logic [SAW-1:0] c_found;
-    always_comb begin
-        c_found = '0;
-        for (int i = 0; i < 8; i++) c_found = c_found | (c_match[i] ? c_way_slot[i] : '0);
     end
 
     // D: a packet's second token meets the result of its first, which has moved on to first_*.
-    logic           d_hit_q;
     logic           first_hit_q;
     logic [SAW-1:0] first_slot_q;
     logic           e_hit_q;
     logic [SAW-1:0] e_slot_q;
 
+    logic [SAW-1:0] d_found;
+    always_comb begin
+        d_found = '0;
+        for (int i = 0; i < 8; i++) d_found = d_found | (d_match[i] ? d_way_slot[i] : '0);
+    end
+
     always_ff @(posedge clk_i) begin
-        if (c_valid_q) begin
-            d_hit_q  <= c_match != 8'd0;
-            d_slot_q <= c_ctl_q ? c_slot_q : c_found;
-            if (c_ctl_q) begin
-                ctl_hit_o  <= c_match;
-                ctl_free_o <= ~c_used;
-            end
-        end
         if (d_valid_q) begin
-            first_hit_q  <= d_hit_q;
-            first_slot_q <= d_slot_q;
-            e_hit_q      <= first_hit_q || d_hit_q;
+            first_hit_q  <= d_match != 8'd0;
+            first_slot_q <= d_found;
+            e_hit_q      <= first_hit_q || d_match != 8'd0;
             e_slot_q     <= rec_slot_o;
+            if (d_ctl_q) begin
+                ctl_hit_o  <= d_match;
+                ctl_free_o <= ~d_used;
+            end
         end
     end
 
     assign rec_re_o   = d_valid_q && (d_ctl_q || d_second_q);
-    assign rec_slot_o = (!d_ctl_q && first_hit_q) ? first_slot_q : d_slot_q;
+    assign rec_slot_o = d_ctl_q ? d_slot_q : first_hit_q ? first_slot_q : d_found;
     assign rec_rx_o   = e_valid_q && !e_ctl_q;
     assign ctl_rsp_o  = e_valid_q && e_ctl_q;
 
@@ -239,7 +223,7 @@ module espalier_sa_lookup #(
         end
     end
 
-    `ESPALIER_ASSERT(a_one_way, clk_i, rst_i, blind_i || !c_valid_q || (c_match & (c_match - 8'd1)) == 8'd0)
+    `ESPALIER_ASSERT(a_one_way, clk_i, rst_i, blind_i || !d_valid_q || (d_match & (d_match - 8'd1)) == 8'd0)
     `ESPALIER_ASSERT(a_pairs, clk_i, rst_i, !(d_valid_q && !d_ctl_q && !d_second_q) || (c_valid_q && c_second_q))
 
 endmodule

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The SA records, in two copies: one for the outbound check, one for inbound lookups and the SA controller. Each copy holds
-// the salts of its own direction only. Generations have RAMs of their own, because zeroising leaves them alone.
+// the salts of its own direction only. Generations have RAMs of their own, because zeroising leaves them alone. One RAM
+// per field: nothing wider than an address is ever put together or taken apart, which simulation would pay for in every cycle.
 
 `default_nettype none
 
@@ -63,17 +64,27 @@ module espalier_sa_records #(
     // -----------------------------------------------------------------------------------------------------------------
     // Inbound copy, whole records (of outbound SAs as well, for READ and DELETE).
 
-    localparam int RW = 11 + 32 + 32 + 128 + 128;
-
-    wire [RW-1:0] wr_rec = {wr_valid_i, wr_inbound_i, wr_ipv6_i, wr_tunnel_i, wr_esn_i, wr_keylen_i, wr_queue_i,
-                            wr_esn_hi_i, wr_spi_i, wr_dst_i, wr_src_i};
-    wire [RW-1:0] rd_rec;
-    assign {rd_valid_o, rd_inbound_o, rd_ipv6_o, rd_tunnel_o, rd_esn_o, rd_keylen_o, rd_queue_o,
-            rd_esn_hi_o, rd_spi_o, rd_dst_o, rd_src_o} = rd_rec;
-
-    espalier_ram_sdp #(.WIDTH(RW), .DEPTH(NUM_SA)) u_rec_rx (
-        .clk_i, .we_i(wr_rec_we_i), .waddr_i(wr_slot_i), .wdata_i(wr_rec),
-        .re_i(rd_re_i), .raddr_i(rd_slot_i), .rdata_o(rd_rec)
+    espalier_ram_sdp #(.WIDTH(11), .DEPTH(NUM_SA)) u_flags_rx (
+        .clk_i, .we_i(wr_rec_we_i), .waddr_i(wr_slot_i),
+        .wdata_i({wr_valid_i, wr_inbound_i, wr_ipv6_i, wr_tunnel_i, wr_esn_i, wr_keylen_i, wr_queue_i}),
+        .re_i(rd_re_i), .raddr_i(rd_slot_i),
+        .rdata_o({rd_valid_o, rd_inbound_o, rd_ipv6_o, rd_tunnel_o, rd_esn_o, rd_keylen_o, rd_queue_o})
+    );
+    espalier_ram_sdp #(.WIDTH(32), .DEPTH(NUM_SA)) u_esn_hi_rx (
+        .clk_i, .we_i(wr_rec_we_i), .waddr_i(wr_slot_i), .wdata_i(wr_esn_hi_i),
+        .re_i(rd_re_i), .raddr_i(rd_slot_i), .rdata_o(rd_esn_hi_o)
+    );
+    espalier_ram_sdp #(.WIDTH(32), .DEPTH(NUM_SA)) u_spi_rx (
+        .clk_i, .we_i(wr_rec_we_i), .waddr_i(wr_slot_i), .wdata_i(wr_spi_i),
+        .re_i(rd_re_i), .raddr_i(rd_slot_i), .rdata_o(rd_spi_o)
+    );
+    espalier_ram_sdp #(.WIDTH(128), .DEPTH(NUM_SA)) u_dst_rx (
+        .clk_i, .we_i(wr_rec_we_i), .waddr_i(wr_slot_i), .wdata_i(wr_dst_i),
+        .re_i(rd_re_i), .raddr_i(rd_slot_i), .rdata_o(rd_dst_o)
+    );
+    espalier_ram_sdp #(.WIDTH(128), .DEPTH(NUM_SA)) u_src_rx (
+        .clk_i, .we_i(wr_rec_we_i), .waddr_i(wr_slot_i), .wdata_i(wr_src_i),
+        .re_i(rd_re_i), .raddr_i(rd_slot_i), .rdata_o(rd_src_o)
     );
     espalier_ram_sdp #(.WIDTH(32), .DEPTH(NUM_SA)) u_salt_rx (
         .clk_i, .we_i(wr_salt_we_i), .waddr_i(wr_slot_i), .wdata_i(wr_inbound_i ? wr_salt_i : 32'd0),

@@ -115,7 +115,7 @@ func build(t *testing.T, c config) string {
 		Bench: "testdata/tb.cpp",
 		Sources: []string{
 			"rtl/espalier_regs_pkg.sv", "rtl/espalier_aes_sbox.sv", "rtl/espalier_ram_sdp.sv",
-			"rtl/espalier_sa_install.sv", "rtl/espalier_sa_hash.sv", "rtl/espalier_sa_lookup.sv",
+			"rtl/espalier_sa_install.sv", "rtl/espalier_sa_hash.sv", "rtl/espalier_sa_way.sv", "rtl/espalier_sa_lookup.sv",
 			"rtl/espalier_sa_records.sv", "rtl/espalier_sa_inflight.sv", "rtl/espalier_sa_ctrl.sv", "rtl/espalier_sa.sv",
 		},
 		Params: map[string]string{"NUM_SA": fmt.Sprint(c.slots), "LANES": fmt.Sprint(c.lanes)},
