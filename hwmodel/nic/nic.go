@@ -9,6 +9,7 @@ package nic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -274,18 +275,28 @@ func (n *NIC) AllocDMA(size int) (*pcie.Memory, error) {
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	return n.pool.Alloc(size)
+	m, err := n.pool.Alloc(size)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.check(); err != nil { // closed meanwhile: nobody else would free it
+		_ = n.pool.Free(m) // refused where Close was fast enough to
+		return nil, err
+	}
+	return m, nil
 }
 
-// FreeDMA implements pcie.Function.
+// FreeDMA implements pcie.Function. Memory of an unplugged NIC can be freed, that
+// of a closed one is freed already.
 func (n *NIC) FreeDMA(m *pcie.Memory) error {
-	n.mu.Lock()
-	closed := n.closed
-	n.mu.Unlock()
-	if closed { // Close freed it; a removed device's memory can be freed
+	if errors.Is(n.check(), pcie.ErrClosed) {
 		return pcie.ErrClosed
 	}
-	return n.pool.Free(m)
+	err := n.pool.Free(m)
+	if err != nil && errors.Is(n.check(), pcie.ErrClosed) { // by Close, in between
+		return pcie.ErrClosed
+	}
+	return err
 }
 
 // SetVectors implements pcie.Function.

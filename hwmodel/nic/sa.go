@@ -39,7 +39,6 @@ type saTable struct {
 	slots   []slot
 	inbound map[saKey]*slot
 	live    int
-	anyDst  int   // inbound SAs with destination zero
 	matched *slot // what find found last
 
 	record [regs.SARecordWords]uint32
@@ -74,7 +73,7 @@ func (t *saTable) forgetGenerations() { clear(t.slots) }
 func (t *saTable) find(s *esp.Selector) *esp.SA {
 	key := saKey{s.SPI, s.IPv6, s.Dst}
 	found := t.inbound[key]
-	if found == nil && t.anyDst > 0 {
+	if found == nil {
 		key.dst = [16]byte{}
 		found = t.inbound[key]
 	}
@@ -173,9 +172,6 @@ func (t *saTable) add(queues int) regs.SAResult {
 	t.live++
 	if r.Flags.Inbound() {
 		t.inbound[key] = s
-		if key.dst == [16]byte{} {
-			t.anyDst++
-		}
 	}
 	return regs.SAResultOK
 }
@@ -204,11 +200,7 @@ func (t *saTable) delete(handle regs.SAHandle) regs.SAResult {
 		return regs.SAResultStaleHandle
 	}
 	if s.record.Flags.Inbound() {
-		key := keyOf(&s.record)
-		delete(t.inbound, key)
-		if key.dst == [16]byte{} {
-			t.anyDst--
-		}
+		delete(t.inbound, keyOf(&s.record))
 	}
 	*s = slot{generation: s.generation}
 	t.live--

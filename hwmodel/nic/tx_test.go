@@ -259,3 +259,20 @@ func TestRoundRobin(t *testing.T) {
 		}
 	}
 }
+
+// TestBurst: what waits to be passed to the wire is bounded, however long the ring.
+func TestBurst(t *testing.T) {
+	h := newHost(t, Options{})
+	r := h.ring(regs.TxqOffset(0), 10, 0)
+	for i := range 1000 {
+		r.put(regs.TxDescriptor{}, plainFrame(i, 1500))
+	}
+	r.doorbell()
+	h.enable()
+	if len(h.sent) != 1000 {
+		t.Errorf("%d frames left", len(h.sent))
+	}
+	if got := cap(h.nic.egress.bytes) + cap(h.nic.wire.spare.bytes); got > 4*burstFrames*1500 {
+		t.Errorf("%d bytes wait for the wire", got)
+	}
+}
