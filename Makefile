@@ -20,7 +20,7 @@ CAPTURES := $(wildcard tests/captures/*.pcap)
 
 export ESPALIER_PYTHON := $(CURDIR)/build/venv/bin/python
 
-.PHONY: help run test bench soak build sim lint format format-check vet regs setup-run setup-test clean
+.PHONY: help run test bench soak build sim sim-trace lint format format-check vet regs setup-run setup-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ build: setup-run ## bin/espalier
 
 sim: setup-run ## the simulator library, build/sim/libespalier_sim.so
 	@verilator/build.sh
+
+sim-trace: setup-run ## the same with waveforms compiled in, for --wave: build/sim/trace/libespalier_sim.so
+	@verilator/build.sh --out trace --trace
 
 test: setup-test sim lint ## every test
 	$(GO) test -timeout 20m -count=1 ./...
@@ -58,7 +61,7 @@ bench: build sim ## cycles per packet, latency, SA install, simulator and driver
 	@bin/espalier bench --out out/bench
 
 soak: setup-test sim ## the property tests for much longer, with new seeds each time
-	$(GO) test -timeout 4h -count=1 ./tests/... -soak=1h
+	$(GO) test -timeout 4h -count=1 ./tests/property -args -soak=1h
 
 regs: ## regenerate everything that comes from regs/espalier.rdl
 	@scripts/setup.sh regs
