@@ -76,29 +76,34 @@ type Lookup func(*Selector) *SA
 // Offset and Payload, and its class is AuthFailed until proven otherwise.
 func Inspect(frame []byte, lookup Lookup) (v Verdict, check bool) {
 	s := scratchPool.Get().(*scratch)
-	defer scratchPool.Put(s)
-	return s.inspect(frame, lookup)
+	check = s.inspect(&v, frame, lookup)
+	scratchPool.Put(s)
+	return v, check
 }
 
-func (s *scratch) inspect(frame []byte, lookup Lookup) (v Verdict, check bool) {
+// inspect is Inspect with v zero at first.
+func (s *scratch) inspect(v *Verdict, frame []byte, lookup Lookup) (check bool) {
 	l := &s.location
 	if !l.locate(frame) {
-		return Verdict{Class: Untouched}, false
+		return false
 	}
-	sa := lookup(&l.selector)
-	if sa == nil {
-		return Verdict{Class: NoSA}, false
+	v.SA = lookup(&l.selector)
+	if v.SA == nil {
+		v.Class = NoSA
+		return false
 	}
 	end := l.offset + l.length
 	p, ok := PayloadLength(end, l.offset)
 	if !ok || end > len(frame) {
-		return Verdict{Class: BadSyntax, SA: sa, Status: InvalidPacketSyntax}, false
+		v.Class, v.Status = BadSyntax, InvalidPacketSyntax
+		return false
 	}
-	v = Verdict{Class: AuthFailed, SA: sa, Status: TransportESPAuthFailed, Offset: l.offset, Payload: p}
-	if sa.tunnel {
+	v.Class, v.Status = AuthFailed, TransportESPAuthFailed
+	if v.SA.tunnel {
 		v.Status = TunnelESPAuthFailed
 	}
-	return v, true
+	v.Offset, v.Payload = l.offset, p
+	return true
 }
 
 // SetTrailer completes the verdict on an authentic packet from its payload's
@@ -118,14 +123,12 @@ func (v *Verdict) SetTrailer(padLength, nextHeader uint8) {
 //
 // The rows of the contract's table that depend on the NIC's configuration
 // (frames the MAC flagged, length limits, IPSEC_ENABLE) are not decided here.
-func Open(dst, frame []byte, lookup Lookup) ([]byte, Verdict) {
+func Open(dst, frame []byte, lookup Lookup) (delivered []byte, v Verdict) {
 	s := scratchPool.Get().(*scratch)
-	defer scratchPool.Put(s)
-	v, check := s.inspect(frame, lookup)
-	if !check {
+	if !s.inspect(&v, frame, lookup) {
+		scratchPool.Put(s)
 		return append(dst, frame...), v
 	}
-
 	start := len(dst)
 	dst = slices.Grow(dst, len(frame))[:start+len(frame)]
 	out := dst[start:]
@@ -137,6 +140,7 @@ func Open(dst, frame []byte, lookup Lookup) ([]byte, Verdict) {
 	if v.SA.open(s, payload, frame[v.Offset:last+ICVLen], v.SA.esnHi) {
 		v.SetTrailer(payload[v.Payload-2], payload[v.Payload-1])
 	}
+	scratchPool.Put(s)
 	if v.Class != Decrypted {
 		copy(payload, frame[first:last])
 	}
