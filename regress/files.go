@@ -5,6 +5,7 @@ package regress
 import (
 	"bufio"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,15 @@ func writeWhole(path string, mode fs.FileMode, write func(io.Writer) error) (err
 		return err
 	}
 	return os.Rename(file.Name(), path)
+}
+
+// WriteJSON writes v as JSON to path, whole or not at all.
+func WriteJSON(path string, v any) error {
+	return writeWhole(path, 0o644, func(w io.Writer) error {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(v)
+	})
 }
 
 // plainCause says what a user can do something about.

@@ -2,12 +2,7 @@
 
 package regress
 
-import (
-	"encoding/json"
-	"io"
-
-	"github.com/espalier-nic/espalier/driver"
-)
+import "github.com/espalier-nic/espalier/driver"
 
 // Result is what a run found. Everything but Timing is the same whenever the
 // run is repeated with the same seed.
@@ -39,9 +34,5 @@ type Timing struct {
 
 // Write writes the result as JSON to path, whole or not at all.
 func (r *Result) Write(path string) error {
-	return writeWhole(path, 0o644, func(w io.Writer) error {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(r)
-	})
+	return WriteJSON(path, r)
 }
