@@ -225,6 +225,8 @@ func TestWrongCompletions(t *testing.T) {
 			}
 		})
 	}
+	testWrongTXCompletion(t)
+
 	// RX descriptors complete one by one: a completion that skips one is wrong.
 	fn := newFunction(t)
 	n, err := Open(context.Background(), fn, Options{Polling: true})
@@ -241,6 +243,25 @@ func TestWrongCompletions(t *testing.T) {
 	regs.Completion{Index: 1, Phase: true}.Pack(n.rx[0].completions)
 	if _, err := n.rx[0].Poll(make([]RXPacket, 2)); !errors.Is(err, ErrHardware) {
 		t.Errorf("skipped descriptor: %v", err)
+	}
+}
+
+// testWrongTXCompletion: the first descriptor that was not posted.
+func testWrongTXCompletion(t *testing.T) {
+	n, err := Open(context.Background(), newFunction(t), Options{Polling: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The NIC is not told of what is posted, so that it completes nothing.
+	q := n.tx[0]
+	q.tail.Store(2)
+	regs.Completion{Index: 2, Phase: true}.Pack(q.completions)
+	if got, err := q.Poll(make([]TXDone, 2)); got != 0 || !errors.Is(err, ErrHardware) {
+		t.Errorf("%d descriptors, error %v", got, err)
+	}
+	q.tail.Store(0)
+	if err := n.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

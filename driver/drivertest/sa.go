@@ -133,8 +133,14 @@ func testSAKinds(t *testing.T, h Harness) {
 			t.Errorf("SA %v reads\n%+v\nwant\n%+v", x.handle, got, x.sa)
 		}
 	}
-	if list := b.ListSAs(); len(list) != len(all) {
-		t.Errorf("%d SAs listed, want %d", len(list), len(all))
+	list := b.ListSAs()
+	if len(list) != len(all) {
+		t.Fatalf("%d SAs listed, want %d", len(list), len(all))
+	}
+	for _, x := range all {
+		if got := list[x.handle.Slot()]; got.Handle != x.handle || !reflect.DeepEqual(got.SA, x.sa) {
+			t.Errorf("SA %v is listed as\n%v %+v\nwant\n%+v", x.handle, got.Handle, got.SA, x.sa)
+		}
 	}
 	for _, x := range all[:5] {
 		ok(t, b.DeleteSA(b.ctx, x.handle))
