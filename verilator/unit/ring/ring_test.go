@@ -74,9 +74,8 @@ func TestRandom(t *testing.T) {
 }
 
 func TestRegisters(t *testing.T) {
-	for _, queues := range []int{4, 3} {
-		exe := build(t, queues, 4-queues+1)
-		bench.Run(t, exe, nil, "registers", "1")
+	for _, c := range []struct{ queues, lanes int }{{4, 1}, {3, 2}} {
+		bench.Run(t, build(t, c.queues, c.lanes), nil, "registers", "1")
 	}
 }
 

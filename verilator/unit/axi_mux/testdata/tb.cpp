@@ -109,6 +109,11 @@ public:
             queue_write(0, first);
             queue_write(1, second);
         }
+        while (!writers_[0].to_ask.empty() && !writers_[1].to_ask.empty()) {
+            tick();
+            const size_t left[] = {writers_[0].to_ask.size(), writers_[1].to_ask.size()};
+            if (left[0] > left[1] + 1 || left[1] > left[0] + 1) fail("%zu and %zu bursts left: no turns", left[0], left[1]);
+        }
         drain();
         std::printf("cycles %llu\nbeats %llu\n", static_cast<unsigned long long>(last_w_ - first_w_ + 1),
                     static_cast<unsigned long long>(w_beats_));
