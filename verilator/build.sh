@@ -88,7 +88,7 @@ root=$(verilator --getenv VERILATOR_ROOT)
 config=$(printf '%s\n' "$name" "$files" "$top" "$trace$coverage$assert" ${params[@]+"${params[@]}"} -- ${defines[@]+"${defines[@]}"} -- \
     ${replace[@]+"${replace[@]}"} | digest 16)
 key=$({ echo "$design $trace $coverage $assert"; verilator --version; "$CXX" --version | head -n 1; uname -m
-    find verilator -maxdepth 2 \( -path 'verilator/bench/*' -o -path 'verilator/*.*' \) -type f \
+    find verilator -maxdepth 1 -type f \
         \( -name '*.cpp' -o -name '*.h' -o -name '*.mk' -o -name '*.map' -o -name '*.sh' \) | LC_ALL=C sort | xargs sha256sum; } | digest 24)
 
 mkdir -p build/sim/cache build/sim/obj

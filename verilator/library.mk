@@ -56,5 +56,5 @@ $(RUNTIME_OBJS): $(OBJ)/%.o: $(VERILATOR_ROOT)/include/%.cpp
 $(CORE_OBJS) $(API_OBJS): $(OBJ)/model_%.o: $(MODELS)/%.cpp
 	$(OBJCACHE) $(CXX) $(COMMON) $(FAST) $(WARN) -c -o $@ $<
 
-$(OBJ)/bench_bare.o: $(MODELS)/bench/bench_bare.cpp
+$(OBJ)/bench_bare.o: $(MODELS)/bench_bare.cpp
 	$(OBJCACHE) $(CXX) $(COMMON) $(FAST) $(WARN) -c -o $@ $<

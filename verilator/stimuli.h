@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The input pins of each clock, written to a file by one run and applied again
-// by bench/bench_bare.cpp, which clocks the same design with nothing around it:
+// by bench_bare.cpp, which clocks the same design with nothing around it:
 // what the models and the bridge cost is the difference.
 #pragma once
 

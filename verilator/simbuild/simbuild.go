@@ -73,12 +73,23 @@ func Build(d Design) (string, error) {
 	return path, err
 }
 
-func build(d Design) (string, error) {
+// Bare builds a design's library and the bench that clocks the same objects
+// without it (verilator/bench).
+func Bare(d Design) (library, bench string, err error) {
+	out, err := build(d, "--bare")
+	if err != nil {
+		return "", "", err
+	}
+	library, bench, _ = strings.Cut(out, "\n")
+	return library, bench, nil
+}
+
+func build(d Design, more ...string) (string, error) {
 	root, err := findRoot()
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(filepath.Join(root, "verilator", "build.sh"), d.arguments()...)
+	cmd := exec.Command(filepath.Join(root, "verilator", "build.sh"), append(d.arguments(), more...)...)
 	cmd.Dir = root
 	var out, diagnosis bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diagnosis
