@@ -81,6 +81,8 @@ func Run(t *testing.T, h Harness) {
 		{"Moderation", testModeration},
 		{"WaitEnds", testWaitEnds},
 		{"QueueError", testQueueError},
+		{"FrameBusErrors", testFrameBusErrors},
+		{"RingBusErrors", testRingBusErrors},
 		{"StopStart", testStopStart},
 		{"DeleteUnderTraffic", testDeleteUnderTraffic},
 		{"ResetInTraffic", testResetInTraffic},

@@ -141,6 +141,9 @@ func TestTrafficFlowPadding(t *testing.T) {
 	if err != nil || !bytes.Equal(out[:got.Length], plain) {
 		t.Errorf("%x %v, want %x", out[:got.Length], err, plain)
 	}
+	if !bytes.Equal(out[got.Length:], make([]byte, len(out)-got.Length)) {
+		t.Error("padding was written to the plain frame's buffer")
+	}
 }
 
 // FuzzStrip: no received bytes or words make Strip panic, write past its
