@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -136,9 +137,10 @@ func printValues(w io.Writer, cmd *cobra.Command, values []registerValue, asJSON
 func newRegsDumpCommand(s *settings) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "dump [NAME ...]",
-		Short:   "Read registers, all that can be read or those named, with decoded fields",
-		Example: "  espalier regs dump ctrl status\n  espalier regs dump --json",
+		Use:               "dump [NAME ...]",
+		Short:             "Read registers, all that can be read or those named, with decoded fields",
+		Example:           "  espalier regs dump ctrl status\n  espalier regs dump --json",
+		ValidArgsFunction: completeRegister,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.load(cmd); err != nil {
 				return err
@@ -213,10 +215,11 @@ func present(bar pcie.BAR) ([]regs.Ref, error) {
 func newRegsPeekCommand(s *settings) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "peek NAME",
-		Short:   "Read one register or field",
-		Example: "  espalier regs peek ctrl.tx_enable",
-		Args:    exactArgs("a register's or field's name"),
+		Use:               "peek NAME",
+		Short:             "Read one register or field",
+		Example:           "  espalier regs peek ctrl.tx_enable",
+		Args:              exactArgs("a register's or field's name"),
+		ValidArgsFunction: completeRegister,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.load(cmd); err != nil {
 				return err
@@ -244,6 +247,12 @@ func newRegsPokeCommand(s *settings) *cobra.Command {
 		Short:   "Write one register, or one field and leave the others as they read",
 		Example: "  espalier regs poke scratch 0xdeadbeef\n  espalier regs poke ctrl.loopback 1",
 		Args:    exactArgs("a register's or field's name", "a value"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return completeRegister(cmd, args, word)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.load(cmd); err != nil {
 				return err
@@ -358,4 +367,21 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// completeRegister offers names to the shell: registers, and after a dot their
+// fields. An array is offered by its first element.
+func completeRegister(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for i := range regs.Map {
+		ref := regs.Ref{Register: &regs.Map[i]}
+		names = append(names, ref.String())
+		if strings.HasPrefix(word, ref.String()+".") {
+			for j := range ref.Register.Fields {
+				ref.Field = &ref.Register.Fields[j]
+				names = append(names, ref.String())
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, word) }), cobra.ShellCompDirectiveNoFileComp
 }
