@@ -34,9 +34,16 @@
         end \
     end
 
+// Icarus 11 gets $bits of a concatenation wrong; there a payload is padded to a width that is enough for all.
+`ifdef __ICARUS__
+`define ESPALIER_PAYLOAD_W(payload) 1024
+`else
+`define ESPALIER_PAYLOAD_W(payload) $bits(payload)
+`endif
+
 // The valid/ready rule: once valid, a payload stays as it is and valid stays up until ready.
 `define ESPALIER_ASSERT_STABLE(name, clock, reset, valid, ready, payload) \
-    logic [$bits(payload)-1:0] name``_payload_q; \
+    logic [`ESPALIER_PAYLOAD_W(payload)-1:0] name``_payload_q; \
     logic name``_held_q; \
     always @(posedge clock) begin : name \
         name``_payload_q <= payload; \

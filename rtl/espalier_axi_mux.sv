@@ -176,6 +176,9 @@ module espalier_axi_mux #(
         reads_q <= reads_q + RCW'(ar_take) - RCW'(r_last);
         if (rst_i) begin
             m_axi_arvalid_o <= 1'b0;
+            m_axi_arid_o    <= '0;
+            m_axi_araddr_o  <= '0;
+            m_axi_arlen_o   <= '0;
             ar_last_q       <= RX_RING;
             reads_q         <= '0;
         end
@@ -233,6 +236,8 @@ module espalier_axi_mux #(
         end
         if (rst_i) begin
             m_axi_awvalid_o <= 1'b0;
+            m_axi_awaddr_o  <= '0;
+            m_axi_awlen_o   <= '0;
             aw_last_q       <= RX_RING;
         end
     end
@@ -259,7 +264,12 @@ module espalier_axi_mux #(
         end else if (m_axi_wready_i) begin
             m_axi_wvalid_o <= 1'b0;
         end
-        if (rst_i) m_axi_wvalid_o <= 1'b0;
+        if (rst_i) begin
+            m_axi_wvalid_o <= 1'b0;
+            m_axi_wdata_o  <= '0;
+            m_axi_wstrb_o  <= '0;
+            m_axi_wlast_o  <= 1'b0;
+        end
     end
 
     logic w_order_ready, b_order_ready;

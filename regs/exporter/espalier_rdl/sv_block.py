@@ -20,7 +20,7 @@ def generate(model: Model, header: list[str]) -> str:
     out += block.ports()
     out += [");", ""]
     out += block.decode()
-    out += ACCESS.strip("\n").split("\n")
+    out += ACCESS.replace("@WORD_MSB@", str(block.width - 3)).replace("@MSB@", str(block.width - 1)).strip("\n").split("\n")
     out += [""]
     out += block.storage()
     out += block.read()

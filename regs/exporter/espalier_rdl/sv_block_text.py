@@ -62,7 +62,7 @@ ACCESS = """
 
     // Each channel holds one transfer until its access is done.
     logic aw_full_q, w_full_q, ar_full_q;
-    logic [$bits(word)-1:0] aw_word_q, ar_word_q;
+    logic [@WORD_MSB@:0] aw_word_q, ar_word_q;
     logic [31:0] wdata_q;
     logic [3:0] wstrb_q;
     logic bvalid_q, rvalid_q;
@@ -111,7 +111,7 @@ ACCESS = """
     always_ff @(posedge clk_i) begin
         if (s_axil_awvalid_i && !aw_full_q) begin
             aw_full_q <= 1'b1;
-            aw_word_q <= s_axil_awaddr_i[$bits(word)+1:2];
+            aw_word_q <= s_axil_awaddr_i[@MSB@:2];
         end
         if (s_axil_wvalid_i && !w_full_q) begin
             w_full_q <= 1'b1;
@@ -120,7 +120,7 @@ ACCESS = """
         end
         if (s_axil_arvalid_i && !ar_full_q) begin
             ar_full_q <= 1'b1;
-            ar_word_q <= s_axil_araddr_i[$bits(word)+1:2];
+            ar_word_q <= s_axil_araddr_i[@MSB@:2];
         end
         if (s_axil_bready_i) bvalid_q <= 1'b0;
         if (s_axil_rready_i) rvalid_q <= 1'b0;
