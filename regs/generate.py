@@ -32,10 +32,10 @@ TEXT_OUTPUTS = {
     "regs/records_gen.go": go_records.generate,
     "regs/map_gen.go": go_map.generate,
     "regs/c/espalier_regs.h": c_header.generate,
+    "regs/html/index.html": html.generate,
     "rtl/espalier_regs_pkg.sv": sv_package.generate,
     "rtl/espalier_regs.sv": sv_block.generate,
 }
-HTML_OUTPUT = "regs/html"
 
 
 def main() -> int:
@@ -61,7 +61,6 @@ def main() -> int:
         path = args.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(gofmt(text) if name.endswith(".go") else text, encoding="utf-8")
-    html.generate([nic, records], args.root / HTML_OUTPUT, HEADER)
     return 0
 
 

@@ -23,7 +23,7 @@ func newRegsCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "regs",
 		Short: "List, read and write the NIC's registers by name",
-		Long: `Registers are named as in the reference (regs/html): ctrl, int_moderation[3], txq[2].tail;
+		Long: `Registers are named as in the reference (regs/html/index.html): ctrl, int_moderation[3], txq[2].tail;
 a field is a register's name, a dot and its own: ctrl.tx_enable.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -2,5 +2,5 @@
 """PeakRDL exporters of the Espalier register source.
 
 model.py reduces an elaborated SystemRDL tree to what the exporters need;
-names.py spells identifiers; go*.py, sv_*.py and c_header.py each write one kind of file.
+names.py spells identifiers; go*.py, sv_*.py and c_header.py and html.py each write one kind of file.
 """
