@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/espalier-nic/espalier/internal/nearest"
 )
 
 // Ref is one register, an element of an array of registers, or a field of one of these.
@@ -60,7 +62,7 @@ func Lookup(name string) (Ref, error) {
 	}
 	reg, field := find(plain)
 	if reg == nil {
-		return fail("is unknown", nearest(plain, index))
+		return fail("is unknown", suggest(plain, index))
 	}
 	ref := Ref{Register: reg, Index: index, Field: field}
 	switch {
@@ -133,51 +135,26 @@ func spellings(reg *Register) []string {
 	return []string{reg.Name, strings.Replace(reg.Name, "[]", "", 1)}
 }
 
-// nearest returns the known name with the fewest edits from an unknown one, or "" if all are far off.
-func nearest(plain string, index int) string {
-	const far = 4
-	best, suggestion := min(far, len(plain)/2+1), ""
-	try := func(candidate string, ref Ref) {
-		if d := distance(plain, candidate, best); d < best {
-			if ref.Register.Count > 0 {
-				ref.Index = min(index, ref.Register.Count-1)
-			}
-			best, suggestion = d, ref.String()
-		}
-	}
+// suggest returns the known name nearest to an unknown one, or "" if all are far off.
+func suggest(plain string, index int) string {
+	const far = 3 // edits; for short names fewer, so that more than half of the name is right
+	var candidates []string
 	for i := range Map {
-		reg := &Map[i]
-		for _, candidate := range spellings(reg) {
-			try(candidate, Ref{Register: reg})
-			for j := range reg.Fields {
-				try(candidate+"."+reg.Fields[j].Name, Ref{Register: reg, Field: &reg.Fields[j]})
+		for _, name := range spellings(&Map[i]) {
+			candidates = append(candidates, name)
+			for j := range Map[i].Fields {
+				candidates = append(candidates, name+"."+Map[i].Fields[j].Name)
 			}
 		}
 	}
-	return suggestion
-}
-
-// distance is the number of insertions, deletions and substitutions of bytes that turn a into b, or limit if that
-// is not below limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
+	name := nearest.Within(plain, candidates, min(far, len(plain)/2))
+	if name == "" {
+		return ""
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	reg, field := find(name)
+	ref := Ref{Register: reg, Field: field}
+	if reg.Count > 0 {
+		ref.Index = min(index, reg.Count-1)
 	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return min(row[len(b)], limit)
+	return ref.String()
 }

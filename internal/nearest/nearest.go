@@ -3,12 +3,24 @@
 // Package nearest finds what a user probably meant to type.
 package nearest
 
+import "math"
+
 // Name returns the candidate with the smallest edit distance from name, the
 // first of equals; "" if there are no candidates.
 func Name(name string, candidates []string) string {
+	return Within(name, candidates, math.MaxInt)
+}
+
+// Within returns what Name does among the candidates whose edit distance from
+// name is at most limit; "" if there is none.
+func Within(name string, candidates []string, limit int) string {
 	best, bestDistance := "", -1
 	for _, c := range candidates {
-		if d := distance(name, c); bestDistance < 0 || d < bestDistance {
+		// So many bytes must come or go, which is cheaper to know than the distance.
+		if len(c)-len(name) > limit || len(name)-len(c) > limit {
+			continue
+		}
+		if d := distance(name, c); d <= limit && (bestDistance < 0 || d < bestDistance) {
 			best, bestDistance = c, d
 		}
 	}

@@ -16,6 +16,22 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestWithin(t *testing.T) {
+	candidates := []string{"ctrl", "status", "tail"}
+	for _, c := range []struct {
+		name  string
+		limit int
+		want  string
+	}{
+		{"ctrl", 0, "ctrl"}, {"ctrk", 0, ""}, {"ctrk", 1, "ctrl"}, {"stat", 1, ""}, {"stat", 2, "status"}, {"tai", 2, "tail"},
+		{"completely different", 3, ""}, {"", 3, ""}, {"", 4, "ctrl"},
+	} {
+		if got := Within(c.name, candidates, c.limit); got != c.want {
+			t.Errorf("Within(%q, %d) = %q, want %q", c.name, c.limit, got, c.want)
+		}
+	}
+}
+
 func TestDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
