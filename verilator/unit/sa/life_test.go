@@ -275,9 +275,10 @@ func TestGenerations(t *testing.T) {
 	s.cmd(opAdd, 4, r)
 	want = append(want, 3)
 	s.cmd(opDelete, handle(4, 3), record{})
-	// A soft reset while the start-up sweep runs does not save generations.
+	// A soft reset while the start-up sweep runs, before it has come to the
+	// slot, does not save generations.
 	s.say("reset")
-	s.say("wait 100")
+	s.say("wait 20")
 	s.say("zeroise")
 	s.say("idle")
 	s.cmd(opAdd, 4, r)
