@@ -37,7 +37,7 @@ var mutants = map[string]mutant{
 	},
 	"one stale key byte": {
 		file: "espalier_sa_install.sv",
-		old:  "key_data_o      <= {round_key_q, word};", new: "key_data_o      <= {round_key_q, word[31:8], key_data_o[7:0]};",
+		old:  "key_data_o  <= {round_key_q, word};", new: "key_data_o  <= {round_key_q, word[31:8], key_data_o[7:0]};",
 		stage: regress.Wire, field: "ESP payload block 0",
 	},
 	"a length off by one": {
