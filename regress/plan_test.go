@@ -66,7 +66,7 @@ func TestPlanUsesEveryKindOfSA(t *testing.T) {
 
 func TestPlanIsRepeatable(t *testing.T) {
 	packets := loadAll(t)
-	make1 := func() string {
+	text := func() string {
 		rng := testRand()
 		variety, _ := ParseVariety("mixed", "mixed", "mixed", 64)
 		sas := MakeSAs(packets, variety, rng)
@@ -76,7 +76,7 @@ func TestPlanIsRepeatable(t *testing.T) {
 		}
 		return fmt.Sprint(sas, plan.Choice, sas[0].Key)
 	}
-	if make1() != make1() {
+	if a, b := text(), text(); a != b {
 		t.Error("the same seed gives two plans")
 	}
 }
