@@ -129,6 +129,19 @@ func oneLine(err error) string {
 func (s *settings) device() string     { return s.viper.GetString(keyDevice) }
 func (s *settings) simLibrary() string { return s.viper.GetString(keySimLibrary) }
 func (s *settings) seed() uint64       { return s.viper.GetUint64(keySeed) }
+
+// simOptions takes the environment's value in the form of the flag; viper would
+// take JSON there, and anything else for nothing.
 func (s *settings) simOptions() map[string]string {
-	return s.viper.GetStringMapString(keySimOptions)
+	text, ok := s.viper.Get(keySimOptions).(string)
+	if !ok {
+		return s.viper.GetStringMapString(keySimOptions)
+	}
+	options := map[string]string{}
+	for _, pair := range strings.Split(text, ",") {
+		if key, value, _ := strings.Cut(strings.TrimSpace(pair), "="); key != "" {
+			options[key] = value
+		}
+	}
+	return options
 }

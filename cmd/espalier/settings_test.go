@@ -3,46 +3,46 @@
 package main
 
 import (
-	"strings"
+	"maps"
 	"testing"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 )
 
-// FuzzConfiguration: whatever a file holds, it is taken or refused in one line.
-func FuzzConfiguration(f *testing.F) {
-	f.Add("device: gonic\nseed: 7\n")
-	f.Add("devise: gonic\n")
-	f.Add(saYAML(nil))
-	f.Add(saYAML(map[string]string{"spi": "0x100000000", "esn": "perhaps"}))
-	f.Add("sas: [1, {spi: 2}]\n")
-	f.Add("sas:\n  - &a {spi: 1}\n  - *a\n")
-	f.Add("a: [\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		s := newSettings()
-		s.addFlags(pflag.NewFlagSet("", pflag.ContinueOnError))
-		err := s.check("fuzz.yaml", []byte(text))
-		if err == nil {
-			_, err = parseSAs(s.sas)
-		}
-		if err != nil && strings.Contains(err.Error(), "\n") {
-			t.Errorf("message has several lines: %q", err)
-		}
-	})
-}
-
-func TestCompletionOffersRegisters(t *testing.T) {
-	folder := t.TempDir()
+// The simulator's options are the same by every way that settings come.
+func TestSimOptions(t *testing.T) {
 	for _, c := range []struct {
-		args []string
-		want string
+		name, file, environment string
+		args                    []string
+		want                    map[string]string
 	}{
-		{[]string{"__complete", "regs", "peek", "cap_"}, "cap_size\n"},
-		{[]string{"__complete", "regs", "dump", "ctrl."}, "ctrl.loopback\n"},
-		{[]string{"__complete", "regs", "poke", "txq"}, "txq[0].tail\n"},
+		{name: "none", want: map[string]string{}},
+		{name: "file", file: "sim-options:\n  a: 1\n  b: 2\n", want: map[string]string{"a": "1", "b": "2"}},
+		{name: "environment", environment: "a=1, b=2", want: map[string]string{"a": "1", "b": "2"}},
+		{name: "flag", args: []string{"--sim-options", "a=1,b=2"}, want: map[string]string{"a": "1", "b": "2"}},
+		{name: "flag over environment", environment: "a=1", args: []string{"--sim-options", "a=2"}, want: map[string]string{"a": "2"}},
+		{name: "environment over file", file: "sim-options:\n  a: 1\n", environment: "b=2", want: map[string]string{"b": "2"}},
+		{name: "no value", environment: "a", want: map[string]string{"a": ""}},
 	} {
-		if out, _, err := espalier(t, folder, "", c.args...); err != nil || !strings.Contains(out, c.want) {
-			t.Errorf("%v: %v, wanted is %q in\n%s", c.args, err, c.want, out)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if c.file != "" {
+				write(t, ".", defaultConfig, c.file)
+			}
+			if c.environment != "" {
+				t.Setenv("ESPALIER_SIM_OPTIONS", c.environment)
+			}
+			s, cmd := newSettings(), &cobra.Command{}
+			s.addFlags(cmd.Flags())
+			if err := cmd.ParseFlags(c.args); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.load(cmd); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.simOptions(); !maps.Equal(got, c.want) {
+				t.Errorf("options are %v, want %v", got, c.want)
+			}
+		})
 	}
 }
