@@ -16,7 +16,7 @@ module espalier_tx #(
     parameter int NUM_QUEUES = 4,    // TX queues, 1 to 16
     parameter int MAX_FRAME = 9600,  // longest frame, bytes; at most 16383
     parameter int BURST_BYTES = 512, // longest read burst
-    parameter int FIFO_BEATS = 512,  // read data under way or waiting, beats
+    parameter int FIFO_BEATS = 320,  // read data under way or waiting, beats
     parameter int DW = 128 * LANES,     // derived: bits of a beat
     parameter int BW = DW / 8,          // derived: bytes of a beat
     parameter int OW = $clog2(BW),      // derived: bits of a byte's number in a beat

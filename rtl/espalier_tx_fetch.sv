@@ -9,7 +9,8 @@
 module espalier_tx_fetch #(
     parameter int DW = 128,          // bits of a beat
     parameter int BURST_BYTES = 512, // longest read burst; a power of two, at most 4096 and at most 256 beats
-    parameter int FIFO_BEATS = 512,  // beats that may be under way or waiting; covers the latency of the bus
+    parameter int FIFO_BEATS = 320,  // beats that may be under way or waiting; covers a latency of the bus of 250 cycles
+                                     // without making descriptor reads queue behind more than that
     parameter int MAX_AHEAD = 64,    // frames that may be under way
     parameter int BW = DW / 8,           // derived: bytes of a beat
     parameter int OW = $clog2(BW)        // derived: bits of a byte's number in a beat
@@ -159,7 +160,7 @@ module espalier_tx_fetch #(
 
     espalier_fifo_ram #(
         .WIDTH(DW + OW + 2),
-        .DEPTH(FIFO_BEATS)
+        .DEPTH(2 ** $clog2(FIFO_BEATS))
     ) u_store (
         .clk_i     (clk_i),
         .rst_i     (rst_i),
