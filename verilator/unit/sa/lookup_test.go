@@ -136,6 +136,49 @@ func TestRandomOperations(t *testing.T) {
 	}
 }
 
+// TestNearMisses looks up what is almost the key of an SA, in a table so small
+// that most of it lands in the SA's own bucket.
+func TestNearMisses(t *testing.T) {
+	rng := rand.New(rand.NewSource(1))
+	p := newPlayer(small)
+	var sas []record
+	for i := 0; i < small.slots; i++ {
+		r := randomSA(rng, true)
+		r.src = [16]byte{}
+		if r.ipv6() != 0 {
+			rng.Read(r.dst[:])
+			r.src[rng.Intn(16)] = 1 << rng.Intn(8) // few bits, so that most of it is like "any source"
+		} else {
+			r.dst = v4(rng.Uint32())
+			r.src = v4(1 << rng.Intn(32))
+		}
+		sas = append(sas, r)
+		p.do(opAdd, uint32(i), r)
+	}
+	hits := 0
+	for n := 0; n < 4000; n++ {
+		r := sas[rng.Intn(len(sas))]
+		spi, dst, src, ipv6 := r.spi, r.dst, r.src, r.ipv6()
+		for flips := rng.Intn(4); flips > 0; flips-- {
+			switch bit := rng.Intn(128); rng.Intn(7) {
+			case 0, 1:
+				spi ^= 1 << (bit % 32)
+			case 2, 3:
+				dst[bit/8] ^= 1 << (bit % 8)
+			case 4, 5:
+				src[bit/8] ^= 1 << (bit % 8)
+			default:
+				ipv6 ^= 1
+			}
+		}
+		p.look(spi, dst, src, ipv6)
+		hits += int(p.rxs[n].hit)
+	}
+	p.settle()
+	p.judge(t, small)
+	t.Logf("%d of 4000 lookups hit", hits)
+}
+
 // TestThousandSAs fills all slots with inbound SAs and looks them up in random
 // order, then again with half of them gone.
 func TestThousandSAs(t *testing.T) {

@@ -127,15 +127,6 @@ func (m *model) add(index int, r record) outcome {
 	return outcome{gen: s.gen}
 }
 
-// zeroise is a soft reset's effect: everything is gone but generations.
-func (m *model) zeroise() {
-	old := m.slots
-	*m = *newModel(len(old))
-	for i := range old {
-		m.slots[i].gen = old[i].gen
-	}
-}
-
 // live is the number of SAs.
 func (m *model) live() (n uint32) {
 	for _, s := range m.slots {
