@@ -17,7 +17,6 @@ rtl/espalier_crypt_seal.sv
 rtl/espalier_crypt_store.sv
 rtl/espalier_fifo.sv
 rtl/espalier_fifo_ram.sv
-rtl/espalier_gf128_clmul32.sv
 rtl/espalier_gf128_mul.sv
 rtl/espalier_ghash.sv
 rtl/espalier_irq.sv

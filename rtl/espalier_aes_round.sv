@@ -3,7 +3,8 @@
 // One AES round (FIPS 197, 5.1) with the RAM of its round keys. The block and its key meet in the cycle in which the
 // block is here, so every block may belong to another SA.
 //
-// Simulation speed: MixColumns works on whole 32-bit columns by masks and shifts, the S-box is a module of its own.
+// Simulation speed: the whole round stands behind one enable, so that an empty slot costs nothing; the S-box is a memory with
+// initial contents (synthesis makes the same look-up tables of it as of a `case`); MixColumns works on whole 32-bit columns.
 
 `default_nettype none
 
@@ -21,10 +22,12 @@ module espalier_aes_round #(
     input  wire  [SAW-1:0] key_index_i,
     input  wire  [127:0]   key_data_i,
 
-    // slot of the block that is at state_i in the next cycle
+    // block that is at state_i in the next cycle: if there is one, and its slot
+    input  wire            next_valid_i,
     input  wire  [SAW-1:0] next_sa_i,
 
     // block before this round and its key length; after this round one cycle later
+    input  wire            valid_i,
     input  wire  [1:0]     keylen_i,
     input  wire  [DW-1:0]  state_i,
     output wire  [DW-1:0]  state_o
@@ -41,32 +44,46 @@ module espalier_aes_round #(
     espalier_ram_sdp #(.WIDTH(128), .DEPTH(NUM_SA)) u_key (
         .clk_i,
         .we_i(key_we_i), .waddr_i(key_index_i), .wdata_i(key_data_i),
-        .re_i(1'b1), .raddr_i(next_sa_i), .rdata_o(key)
+        .re_i(next_valid_i), .raddr_i(next_sa_i), .rdata_o(key)
     );
 
     logic [DW-1:0] state_q;
     assign state_o = state_q;
 
+    logic [7:0] sbox [0:255];
+    `include "espalier_aes_sbox.svh"
+
+    // MixColumns of a column, row 0 in bits 7:0: 2 s[r] + 3 s[r+1] + s[r+2] + s[r+3], which is
+    // xtime(s[r] + s[r+1]) + s[r+1] + (s[r+2] + s[r+3]).
+    function automatic logic [31:0] mix(input logic [31:0] column);
+        logic [31:0] below, pair, carry;
+        below = {column[7:0], column[31:8]};
+        pair  = column ^ below;
+        carry = (pair >> 7) & 32'h01010101;
+        mix   = ((pair & 32'h7f7f7f7f) << 1) ^ carry ^ (carry << 1) ^ (carry << 3) ^ (carry << 4)
+              ^ below ^ {pair[15:0], pair[31:16]};
+    endfunction
+
     for (genvar lane = 0; lane < LANES; lane++) begin : g_lane
         for (genvar col = 0; col < 4; col++) begin : g_column
-            // ShiftRows: row r of this column comes from r columns further on. SubBytes on the way.
-            wire [7:0] s0, s1, s2, s3;
-            espalier_aes_sbox u_s0 (.in_i(state_i[128*lane + 32*col                +: 8]), .out_o(s0));
-            espalier_aes_sbox u_s1 (.in_i(state_i[128*lane + 32*((col+1)%4) + 8    +: 8]), .out_o(s1));
-            espalier_aes_sbox u_s2 (.in_i(state_i[128*lane + 32*((col+2)%4) + 16   +: 8]), .out_o(s2));
-            espalier_aes_sbox u_s3 (.in_i(state_i[128*lane + 32*((col+3)%4) + 24   +: 8]), .out_o(s3));
-
-            // MixColumns: 2 s[r] + 3 s[r+1] + s[r+2] + s[r+3] = xtime(s[r] + s[r+1]) + s[r+1] + (s[r+2] + s[r+3]).
-            wire [31:0] sub   = {s3, s2, s1, s0};
-            wire [31:0] next  = {s0, s3, s2, s1};
-            wire [31:0] pair  = sub ^ next;
-            wire [31:0] carry = (pair >> 7) & 32'h01010101;
-            wire [31:0] twice = ((pair & 32'h7f7f7f7f) << 1) ^ carry ^ (carry << 1) ^ (carry << 3) ^ (carry << 4);
-            wire [31:0] mixed = twice ^ next ^ {pair[15:0], pair[31:16]};
+            // ShiftRows: row r of this column comes from r columns further on.
+            localparam int ROW0 = 128*lane + 32*col;
+            localparam int ROW1 = 128*lane + 32*((col+1)%4) + 8;
+            localparam int ROW2 = 128*lane + 32*((col+2)%4) + 16;
+            localparam int ROW3 = 128*lane + 32*((col+3)%4) + 24;
 
             always_ff @(posedge clk_i) begin
-                if (skip) state_q[128*lane + 32*col +: 32] <= state_i[128*lane + 32*col +: 32];
-                else state_q[128*lane + 32*col +: 32] <= (last ? sub : mixed) ^ key[32*col +: 32];
+                if (valid_i) begin
+                    if (skip) begin
+                        state_q[ROW0 +: 32] <= state_i[ROW0 +: 32];
+                    end else if (last) begin
+                        state_q[ROW0 +: 32] <= key[32*col +: 32] ^
+                            {sbox[state_i[ROW3 +: 8]], sbox[state_i[ROW2 +: 8]], sbox[state_i[ROW1 +: 8]], sbox[state_i[ROW0 +: 8]]};
+                    end else begin
+                        state_q[ROW0 +: 32] <= key[32*col +: 32] ^ mix(
+                            {sbox[state_i[ROW3 +: 8]], sbox[state_i[ROW2 +: 8]], sbox[state_i[ROW1 +: 8]], sbox[state_i[ROW0 +: 8]]});
+                    end
+                end
             end
         end
     end

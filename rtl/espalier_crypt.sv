@@ -124,7 +124,7 @@ module espalier_crypt #(
     espalier_crypt_ctr #(.NUM_SA(NUM_SA), .DECRYPT(DECRYPT), .SIDEW(SIDEW), .DW(DW)) u_ctr (
         .clk_i, .rst_i,
         .key_we_i, .key_round_i, .key_index_i, .key_data_i,
-        .b_valid_i(b_valid), .b_data_i(b_data), .b_esp_i(b_esp),
+        .b_valid_i(b_valid), .b_data_i(b_data), .b_crypt_i(b_togo > 11'd1), .b_esp_i(b_esp),
         .b_side_i({b_last, b_tail, b_err, b_esp, b_togo_near}),
         .f_sa_i(f_sa), .f_keylen_i(f_keylen), .f_esn_i(f_esn), .f_seqhi_i(f_seqhi), .f_salt_i(f_salt),
         .d_valid_o(d_valid), .d_data_o(d_data), .d_stream_o(d_stream),

@@ -27,7 +27,8 @@ module espalier_crypt_ctr #(
     // beats, any cycle
     input  wire              b_valid_i,
     input  wire  [DW-1:0]    b_data_i,
-    input  wire              b_esp_i,  // the ESP header; payload beats follow it without others between
+    input  wire              b_crypt_i, // the beat needs its key stream
+    input  wire              b_esp_i,   // the ESP header; payload beats follow it without others between
     input  wire  [SIDEW-1:0] b_side_i,
     input  wire  [SAW-1:0]   f_sa_i,
     input  wire  [1:0]       f_keylen_i,
@@ -35,7 +36,7 @@ module espalier_crypt_ctr #(
     input  wire  [31:0]      f_seqhi_i,
     input  wire  [31:0]      f_salt_i,
 
-    // the same beats with their key stream: E(J0) for the ESP header, then of payload block 0, 1, ...
+    // the same beats; with b_crypt_i, also their key stream: E(J0) for the ESP header, then of payload block 0, 1, ...
     output wire              d_valid_o,
     output wire  [DW-1:0]    d_data_o,
     output wire  [DW-1:0]    d_stream_o,
@@ -71,7 +72,7 @@ module espalier_crypt_ctr #(
     espalier_aes_pipe #(.LANES(DW / 128), .NUM_SA(NUM_SA)) u_aes (
         .clk_i,
         .key_we_i, .key_round_i, .key_index_i, .key_data_i,
-        .sa_i(f_sa_i), .keylen_i(f_keylen_i),
+        .valid_i(b_valid_i && b_crypt_i), .sa_i(f_sa_i), .keylen_i(f_keylen_i),
         .block_i(block_q), .block_o(d_stream_o)
     );
 

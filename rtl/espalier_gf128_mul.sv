@@ -3,14 +3,16 @@
 // Product in GF(2^128) as GCM defines it (SP 800-38D, 6.3): two register stages, one product per cycle, the reduction
 // combinational at the output so that the caller's accumulator is the third stage.
 //
-// Operands are in GCM's notation: bit 127 is the coefficient of x^0. Karatsuba twice, 128 -> 64 -> 32 bits; no value is
-// wider than 64 bits, for simulation speed.
+// Operands are in GCM's notation: bit 127 is the coefficient of x^0. Karatsuba twice, 128 -> 64 -> 32 bits.
+//
+// Simulation speed: no value is wider than 64 bits, and the products stand behind an enable.
 
 `default_nettype none
 
 module espalier_gf128_mul (
     input  wire          clk_i,
 
+    input  wire          valid_i, // there are operands; else the registers keep still
     input  wire  [127:0] a_i,
     input  wire  [127:0] b_i,
     output wire  [127:0] p_o  // a * b of two cycles ago
@@ -19,31 +21,29 @@ module espalier_gf128_mul (
     wire [31:0] a3 = a_i[127:96], a2 = a_i[95:64], a1 = a_i[63:32], a0 = a_i[31:0];
     wire [31:0] b3 = b_i[127:96], b2 = b_i[95:64], b1 = b_i[63:32], b0 = b_i[31:0];
 
+    // Carry-less product of two words; bit 63 is 0.
+    function automatic logic [63:0] clmul(input logic [31:0] a, input logic [31:0] b);
+        clmul = 64'd0;
+        for (int i = 0; i < 32; i++) clmul = clmul ^ ({64{b[i]}} & ({32'd0, a} << i));
+    endfunction
+
     // The nine leaf products, by the words that are added up in their operands.
-    wire [63:0] p3, p2, p32, p1, p0, p10, p31, p20, p3210;
-
-    espalier_gf128_clmul32 u_p3    (.a_i(a3),                .b_i(b3),                .p_o(p3));
-    espalier_gf128_clmul32 u_p2    (.a_i(a2),                .b_i(b2),                .p_o(p2));
-    espalier_gf128_clmul32 u_p32   (.a_i(a3 ^ a2),           .b_i(b3 ^ b2),           .p_o(p32));
-    espalier_gf128_clmul32 u_p1    (.a_i(a1),                .b_i(b1),                .p_o(p1));
-    espalier_gf128_clmul32 u_p0    (.a_i(a0),                .b_i(b0),                .p_o(p0));
-    espalier_gf128_clmul32 u_p10   (.a_i(a1 ^ a0),           .b_i(b1 ^ b0),           .p_o(p10));
-    espalier_gf128_clmul32 u_p31   (.a_i(a3 ^ a1),           .b_i(b3 ^ b1),           .p_o(p31));
-    espalier_gf128_clmul32 u_p20   (.a_i(a2 ^ a0),           .b_i(b2 ^ b0),           .p_o(p20));
-    espalier_gf128_clmul32 u_p3210 (.a_i(a3 ^ a2 ^ a1 ^ a0), .b_i(b3 ^ b2 ^ b1 ^ b0), .p_o(p3210));
-
     logic [63:0] p3_q, p2_q, p32_q, p1_q, p0_q, p10_q, p31_q, p20_q, p3210_q;
+    logic        valid_q;
 
     always_ff @(posedge clk_i) begin
-        p3_q    <= p3;
-        p2_q    <= p2;
-        p32_q   <= p32;
-        p1_q    <= p1;
-        p0_q    <= p0;
-        p10_q   <= p10;
-        p31_q   <= p31;
-        p20_q   <= p20;
-        p3210_q <= p3210;
+        valid_q <= valid_i;
+        if (valid_i) begin
+            p3_q    <= clmul(a3, b3);
+            p2_q    <= clmul(a2, b2);
+            p32_q   <= clmul(a3 ^ a2, b3 ^ b2);
+            p1_q    <= clmul(a1, b1);
+            p0_q    <= clmul(a0, b0);
+            p10_q   <= clmul(a1 ^ a0, b1 ^ b0);
+            p31_q   <= clmul(a3 ^ a1, b3 ^ b1);
+            p20_q   <= clmul(a2 ^ a0, b2 ^ b0);
+            p3210_q <= clmul(a3 ^ a2 ^ a1 ^ a0, b3 ^ b2 ^ b1 ^ b0);
+        end
     end
 
     // Three 128-bit products (of the upper halves, the lower halves, their sums), each as two 64-bit words ...
@@ -61,10 +61,12 @@ module espalier_gf128_mul (
     logic [63:0] c3_q, c2_q, c1_q, c0_q;
 
     always_ff @(posedge clk_i) begin
-        c3_q <= hi_1;
-        c2_q <= hi_0 ^ sum_1 ^ hi_1 ^ lo_1;
-        c1_q <= lo_1 ^ sum_0 ^ hi_0 ^ lo_0;
-        c0_q <= lo_0;
+        if (valid_q) begin
+            c3_q <= hi_1;
+            c2_q <= hi_0 ^ sum_1 ^ hi_1 ^ lo_1;
+            c1_q <= lo_1 ^ sum_0 ^ hi_0 ^ lo_0;
+            c0_q <= lo_0;
+        end
     end
 
     // Bit 254 of the product is the coefficient of x^0. One bit up, the upper half holds x^0..x^127 and the lower half

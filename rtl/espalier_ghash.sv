@@ -77,12 +77,7 @@ module espalier_ghash #(
         .re_i(valid_i), .raddr_i({power, sa_i}), .rdata_o(h)
     );
 
-    // Stages 1 and 2: the product; stage 3: its reduction meets the accumulators.
-    wire [127:0] product;
-
-    espalier_gf128_mul u_mul (.clk_i, .a_i({x_hi_q, x_lo_q}), .b_i(h), .p_o(product));
-
-    // what a block is, with it through stages 1 to 3: {valid, first, last, final, turn}
+    // What a block is, with it through stages 1 to 3: {valid, first, last, final, turn}
     logic [PW+3:0] flags_1_q, flags_2_q, flags_3_q;
 
     always_ff @(posedge clk_i) begin
@@ -95,6 +90,11 @@ module espalier_ghash #(
             flags_3_q[PW+3] <= 1'b0;
         end
     end
+
+    // Stages 1 and 2: the product; stage 3: its reduction meets the accumulators.
+    wire [127:0] product;
+
+    espalier_gf128_mul u_mul (.clk_i, .valid_i(flags_1_q[PW+3]), .a_i({x_hi_q, x_lo_q}), .b_i(h), .p_o(product));
 
     wire valid_3 = flags_3_q[PW+3];
     wire first_3 = flags_3_q[PW+2];

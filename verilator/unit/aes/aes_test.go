@@ -29,8 +29,7 @@ func unit(fast bool, sa int) bench.Unit {
 		Top:   "espalier_aes_pipe",
 		Bench: "testdata/tb.cpp",
 		Sources: []string{
-			"rtl/espalier_pkg.sv", "rtl/espalier_ram_sdp.sv", "rtl/espalier_aes_sbox.sv",
-			"rtl/espalier_aes_round.sv", "rtl/espalier_aes_pipe.sv",
+			"rtl/espalier_pkg.sv", "rtl/espalier_ram_sdp.sv", "rtl/espalier_aes_round.sv", "rtl/espalier_aes_pipe.sv",
 		},
 		Params: map[string]string{"NUM_SA": fmt.Sprint(sa)},
 		Fast:   fast,

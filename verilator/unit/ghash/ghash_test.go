@@ -28,8 +28,7 @@ func unit(fast bool, sa int) bench.Unit {
 		Top:   "espalier_ghash",
 		Bench: "testdata/tb.cpp",
 		Sources: []string{
-			"rtl/espalier_ram_sdp.sv", "rtl/espalier_gf128_clmul32.sv",
-			"rtl/espalier_gf128_mul.sv", "rtl/espalier_ghash.sv",
+			"rtl/espalier_ram_sdp.sv", "rtl/espalier_gf128_mul.sv", "rtl/espalier_ghash.sv",
 		},
 		Params: map[string]string{"NUM_SA": strconv.Itoa(sa)},
 		Fast:   fast,

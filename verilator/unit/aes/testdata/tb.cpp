@@ -41,6 +41,7 @@ static int speed(Vdut& dut, uint64_t cycles) {
         }
     dut.key_we_i = 0;
     dut.keylen_i = 2;
+    dut.valid_i = 1;
     const std::clock_t start = std::clock();
     uint32_t x = 1;
     for (uint64_t c = 0; c < cycles; c++) {
@@ -66,6 +67,7 @@ int main(int argc, char** argv) {
         dut.key_round_i = c[1];
         dut.key_index_i = uint16_t(c[2] | c[3] << 8);
         set_key(dut, c + 16);
+        dut.valid_i = c[4];
         dut.keylen_i = c[5];
         dut.sa_i = uint16_t(c[6] | c[7] << 8);
         std::memcpy(&dut.block_i[0], pending, 16);
