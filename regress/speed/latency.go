@@ -106,7 +106,7 @@ func (s *station) sendLatency(mix Mix) (uint64, error) {
 }
 
 func (s *station) receiveLatency(ctx context.Context, mix Mix, memory uint64) (first, completion uint64, err error) {
-	if err := s.postReceive(s.fn, 1, mix.longest()); err != nil {
+	if err := s.postReceive(s.fn, 1); err != nil {
 		return 0, 0, err
 	}
 	if err := s.fn.Run(idleCycles); err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/espalier-nic/espalier/driver"
@@ -26,38 +27,56 @@ const (
 type RateCase struct {
 	Mix     Mix
 	Traffic Traffic
-	// SAs in use, of each direction that has traffic if 1, else in all: the
-	// NIC's table is full with 1,024.
-	SAs int
+	Load    Load
 	// Memory is the latency of host memory, reads and writes, in cycles.
 	Memory uint64
-	// Frames are the packets of each direction.
-	Frames int
+	// Window is about how many packets of each direction are measured.
+	Window int
 }
 
-// Table sizes and memory latencies that are measured.
+// Load says what the packets are spread over.
+type Load struct {
+	// SAs installed: for Both half of them in each direction, but at least 1.
+	SAs int `json:"sas"`
+	// Queues are the queue pairs in use. The packets of one SA are received on
+	// one queue.
+	Queues int `json:"queues"`
+}
+
+// The loads that are measured. The first two differ in nothing but the SAs.
+var (
+	OneSA        = Load{1, 1}
+	FullTable    = Load{1024, 1}
+	FullTableAll = Load{1024, 4}
+)
+
+// Loads are the three of them.
+func Loads() []Load { return []Load{OneSA, FullTable, FullTableAll} }
+
+// Conditions of the measurements.
 const (
-	oneSA       = 1
-	fullTable   = 1024
-	nearMemory  = 40
-	farMemory   = 200
-	rateQueues  = 4
-	rateQuantum = 16
-	stallCycles = 20_000 // longest time without any progress
+	nearMemory = 40  // cycles
+	farMemory  = 200 // cycles
+	// rateTimer is how many cycles the NIC waits for a whole batch of completions.
+	// Four jumbo frames on one queue are a batch.
+	rateTimer = 2500
+	// stallCycles is the longest time without a completion: 16 jumbo frames on
+	// each queue may share one.
+	stallCycles = 100_000
 )
 
 // steadyLimit is how far cycles per packet with a full table may be from those
 // with one SA.
 const steadyLimit = 0.01
 
-// AllRates are the measurements of the benchmark. quick takes fewer frames.
+// AllRates are the measurements of the benchmark. quick takes fewer packets.
 func AllRates(quick bool) []RateCase {
 	var cases []RateCase
 	for _, memory := range []uint64{nearMemory, farMemory} {
 		for _, traffic := range []Traffic{SendOnly, ReceiveOnly, Both} {
-			for _, sas := range []int{oneSA, fullTable} {
+			for _, load := range Loads() {
 				for _, mix := range Mixes() {
-					cases = append(cases, RateCase{Mix: mix, Traffic: traffic, SAs: sas, Memory: memory, Frames: mix.frames(quick)})
+					cases = append(cases, RateCase{Mix: mix, Traffic: traffic, Load: load, Memory: memory, Window: mix.window(quick)})
 				}
 			}
 		}
@@ -65,16 +84,26 @@ func AllRates(quick bool) []RateCase {
 	return cases
 }
 
-// frames is how many frames of the mix are enough: some that fill the buffers
-// on the way, which takes the longer the less the two ends of a buffer differ
-// in speed, and as many again to measure.
-func (m Mix) frames(quick bool) int {
-	cycles := 60_000.0
+// window is how many packets of the mix are worth measuring.
+func (m Mix) window(quick bool) int {
 	if quick {
-		cycles = 30_000
+		return max(36, int(8_000/m.meanFloor()))
 	}
-	return min(ringEntries-1, max(96, int(cycles/m.meanFloor())))
+	return max(96, int(48_000/m.meanFloor()))
 }
+
+// skipped are the packets before the window: until the pipelines are full and
+// both directions run.
+func (c RateCase) skipped() int { return 64 + c.Window/16 }
+
+// frames are all packets of a direction. Those after the window keep the NIC
+// busy until its end, fetching descriptors included.
+func (c RateCase) frames() int {
+	return c.skipped() + c.Window + c.Load.Queues*prefetch + 32
+}
+
+// prefetch is the descriptors that the NIC fetches ahead on each queue.
+const prefetch = 32
 
 // Rate is a flow's steady state, back to back.
 type Rate struct {
@@ -83,8 +112,8 @@ type Rate struct {
 	// Traffic says what was under way, Direction which of it this is.
 	Traffic   Traffic `json:"traffic"`
 	Direction Traffic `json:"direction"`
-	SAs       int     `json:"sas"`
-	Memory    uint64  `json:"memory_latency_cycles"`
+	Load
+	Memory uint64 `json:"memory_latency_cycles"`
 	// Frames are those in the measured window.
 	Frames int `json:"frames"`
 	// Cycles per packet: of sending, from last beat to last beat on the wire;
@@ -99,8 +128,8 @@ type Rate struct {
 	Goal    float64 `json:"goal"`
 	OwnGoal bool    `json:"goal_is_our_own"`
 	Verdict Verdict `json:"verdict"`
-	// Steady, for a full table, is Cycles over those with one SA;
-	// SteadyVerdict says whether it is within 1 % of 1.
+	// Steady, for FullTable, is Cycles over those with one SA; SteadyVerdict
+	// says whether it is within 1 % of 1.
 	Steady        float64 `json:"ratio_to_one_sa,omitempty"`
 	SteadyVerdict Verdict `json:"ratio_to_one_sa_verdict,omitempty"`
 }
@@ -124,13 +153,13 @@ func MeasureRates(ctx context.Context, lib *rtlbridge.Library, cases []RateCase,
 		}
 		// A station is used again for other sizes: installing SAs takes longer
 		// than the measurement.
-		if s == nil || open.Traffic != c.Traffic || open.SAs != c.SAs || open.Memory != c.Memory {
+		if s == nil || open.Traffic != c.Traffic || open.Load != c.Load || open.Memory != c.Memory {
 			if s != nil {
 				if err := s.close(); err != nil {
 					return nil, err
 				}
 			}
-			progress(fmt.Sprintf("cycles per packet: %s, %d SAs, memory latency %d", c.Traffic, c.SAs, c.Memory))
+			progress(fmt.Sprintf("cycles per packet: %s, %d SAs, %d queues, memory latency %d", c.Traffic, c.Load.SAs, c.Load.Queues, c.Memory))
 			if s, err = openStation(ctx, lib, c.station()); err != nil {
 				return nil, err
 			}
@@ -138,7 +167,7 @@ func MeasureRates(ctx context.Context, lib *rtlbridge.Library, cases []RateCase,
 		}
 		flows, err := s.measure(ctx, c)
 		if err != nil {
-			return nil, fmt.Errorf("%s, inner frames %s, %d SAs, memory latency %d: %w", c.Traffic, c.Mix.Name, c.SAs, c.Memory, err)
+			return nil, fmt.Errorf("%s, inner frames %s, %d SAs, %d queues, memory latency %d: %w", c.Traffic, c.Mix.Name, c.Load.SAs, c.Load.Queues, c.Memory, err)
 		}
 		rates = append(rates, flows...)
 	}
@@ -146,26 +175,27 @@ func MeasureRates(ctx context.Context, lib *rtlbridge.Library, cases []RateCase,
 	return rates, nil
 }
 
-// station is what a case needs.
+// station is what a case needs. Time passes in single cycles, so that
+// completions are seen in the cycle in which they are written.
 func (c RateCase) station() stationConfig {
-	config := stationConfig{latency: c.Memory, quantum: rateQuantum, queues: rateQueues}
-	switch {
-	case c.Traffic == SendOnly:
-		config.outbound = c.SAs
-	case c.Traffic == ReceiveOnly:
-		config.inbound = c.SAs
-	case c.SAs == 1:
-		config.outbound, config.inbound = 1, 1
+	config := stationConfig{latency: c.Memory, quantum: 1, queues: c.Load.Queues, timer: rateTimer}
+	switch c.Traffic {
+	case SendOnly:
+		config.outbound = c.Load.SAs
+	case ReceiveOnly:
+		config.inbound = c.Load.SAs
 	default:
-		config.outbound, config.inbound = c.SAs/2, c.SAs/2
+		half := max(1, c.Load.SAs/2)
+		config.outbound, config.inbound = half, half
 	}
 	return config
 }
 
-// stamp is a frame's time and floor.
+// stamp is a frame's time and floor, and the queue that it came by.
 type stamp struct {
 	cycle uint64
 	floor int
+	queue int
 }
 
 // measure runs the packets of one case through the NIC.
@@ -176,18 +206,18 @@ func (s *station) measure(ctx context.Context, c RateCase) ([]Rate, error) {
 	}
 	var toSend, toReceive int
 	if c.Traffic != ReceiveOnly {
-		toSend = c.Frames
+		toSend = c.frames()
 	}
 	if c.Traffic != SendOnly {
-		toReceive = c.Frames
+		toReceive = c.frames()
 	}
 	packets, memory, err := s.prepareSend(s.fn, c.Mix, toSend)
 	if err != nil {
 		return nil, err
 	}
 	if toReceive > 0 {
-		// One SA puts all its frames on one queue.
-		if err := s.postReceive(s.fn, toReceive, c.Mix.longest()); err != nil {
+		// One SA puts all its frames on one queue; more, so that fetching goes on.
+		if err := s.postReceive(s.fn, toReceive+prefetch); err != nil {
 			return nil, err
 		}
 	}
@@ -209,9 +239,6 @@ func (s *station) measure(ctx context.Context, c RateCase) ([]Rate, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range received {
-		received[i].floor = atMAC[i].floor // order and sizes are those of arrival, on each queue
-	}
 	if memory != nil {
 		if err := s.fn.FreeDMA(memory); err != nil {
 			return nil, err
@@ -227,7 +254,7 @@ func (s *station) measure(ctx context.Context, c RateCase) ([]Rate, error) {
 	if n := int(after.RXESPOK - before.RXESPOK); n != toReceive {
 		return nil, fmt.Errorf("the NIC counts %d frames decrypted, given were %d", n, toReceive)
 	}
-	return c.rates(sent, received, atMAC), nil
+	return c.rates(sent, received, atMAC)
 }
 
 // finish lets time pass until all is done. It returns when each received frame
@@ -238,7 +265,7 @@ func (s *station) finish(ctx context.Context, toSend, toReceive int) ([]stamp, e
 	received := make([]stamp, 0, toReceive)
 	sent, moved := 0, s.fn.Cycle()
 	for sent < toSend || len(received) < toReceive {
-		if err := s.fn.Relax(ctx, 0); err != nil {
+		if err := s.fn.Relax(ctx, 64); err != nil {
 			return nil, err
 		}
 		now := s.fn.Cycle()
@@ -256,13 +283,13 @@ func (s *station) finish(ctx context.Context, toSend, toReceive int) ([]stamp, e
 				moved = now
 			}
 		}
-		for _, q := range s.rx {
+		for number, q := range s.rx {
 			n, err := q.Poll(got)
 			if err != nil {
 				return nil, err
 			}
-			for range n {
-				received = append(received, stamp{cycle: now})
+			for _, p := range got[:n] {
+				received = append(received, stamp{now, floorOf(p.Length), number})
 				moved = now
 			}
 		}
@@ -271,7 +298,7 @@ func (s *station) finish(ctx context.Context, toSend, toReceive int) ([]stamp, e
 		}
 	}
 	// What is complete may still be on its way to the wire.
-	return received, s.fn.Run(stallCycles / 4)
+	return received, s.fn.Run(idleCycles)
 }
 
 // takeSent takes count frames from the wire and checks them.
@@ -286,7 +313,7 @@ func (s *station) takeSent(count int) ([]stamp, error) {
 		if err := s.checkSent(frame[:info.Size]); err != nil {
 			return nil, err
 		}
-		stamps[i] = stamp{info.LastCycle, floorOf(int(info.Size))}
+		stamps[i] = stamp{cycle: info.LastCycle, floor: floorOf(int(info.Size))}
 	}
 	return stamps, nil
 }
@@ -295,24 +322,24 @@ func (s *station) takeSent(count int) ([]stamp, error) {
 func (s *station) takeGiven(count int) ([]stamp, error) {
 	infos := make([]rtlbridge.FrameInfo, count)
 	n, err := s.fn.Port().Sent(infos)
-	if err != nil || n != count {
+	if n != count {
 		return nil, errors.Join(err, fmt.Errorf("the NIC took %d of %d frames", n, count))
 	}
 	stamps := make([]stamp, count)
 	for i, info := range infos {
-		stamps[i] = stamp{info.LastCycle, floorOf(int(info.Size))}
+		stamps[i] = stamp{cycle: info.LastCycle, floor: floorOf(int(info.Size))}
 	}
 	return stamps, nil
 }
 
 // rates computes the flows of a case over the time in which all of them were in
 // their steady state.
-func (c RateCase) rates(sent, received, atMAC []stamp) []Rate {
+func (c RateCase) rates(sent, received, atMAC []stamp) ([]Rate, error) {
 	var from, to uint64 = 0, ^uint64(0)
 	for _, stamps := range [][]stamp{sent, received} {
-		if n := len(stamps); n > 0 {
-			from = max(from, stamps[n/2].cycle)
-			to = min(to, stamps[n-1-n/16].cycle)
+		if len(stamps) > 0 {
+			from = max(from, stamps[c.skipped()].cycle)
+			to = min(to, stamps[c.skipped()+c.Window].cycle)
 		}
 	}
 	var rates []Rate
@@ -323,44 +350,66 @@ func (c RateCase) rates(sent, received, atMAC []stamp) []Rate {
 		if len(flow.stamps) == 0 {
 			continue
 		}
-		r := Rate{Inner: c.Mix.Name, Traffic: c.Traffic, Direction: flow.direction, SAs: c.SAs, Memory: c.Memory, Goal: c.Mix.Goal, OwnGoal: c.Mix.Own}
+		r := Rate{Inner: c.Mix.Name, Traffic: c.Traffic, Direction: flow.direction, Load: c.Load, Memory: c.Memory, Goal: c.Mix.Goal, OwnGoal: c.Mix.Own}
 		r.Cycles, r.Floor, r.Frames = window(flow.stamps, from, to)
 		if flow.direction == ReceiveOnly {
 			r.AtMAC, _, _ = window(atMAC, from, to)
+		}
+		if r.Frames == 0 {
+			return nil, fmt.Errorf("the two directions were never under way together; a window of more than %d packets is needed", c.Window)
 		}
 		r.Ratio = r.Cycles / r.Floor
 		r.Verdict = verdict(r.Ratio <= r.Goal)
 		rates = append(rates, r)
 	}
-	return rates
+	return rates, nil
 }
 
 // window returns the mean spacing of the stamps in a time, the mean floor of
-// the frames that it is made of, and their number.
+// the frames that it is made of, and their number. Each queue is measured from
+// the end of a batch of completions (stamps of one cycle) to the end of another,
+// so that it does not matter where in a batch the time begins.
 func window(stamps []stamp, from, to uint64) (cycles, floor float64, frames int) {
-	first := slices.IndexFunc(stamps, func(s stamp) bool { return s.cycle >= from })
-	last := first
-	sum := 0
-	for i := first + 1; i < len(stamps) && stamps[i].cycle <= to; i++ {
-		sum += stamps[i].floor
-		last = i
+	perCycle, floors := 0.0, 0
+	for q := range 1 + slices.MaxFunc(stamps, func(a, b stamp) int { return a.queue - b.queue }).queue {
+		var inside []stamp
+		for _, s := range stamps {
+			if s.queue == q && s.cycle >= from && s.cycle <= to {
+				inside = append(inside, s)
+			}
+		}
+		if len(inside) == 0 {
+			continue
+		}
+		first := 0
+		for first+1 < len(inside) && inside[first+1].cycle == inside[0].cycle {
+			first++
+		}
+		last := len(inside) - 1
+		if first == last {
+			continue
+		}
+		perCycle += float64(last-first) / float64(inside[last].cycle-inside[first].cycle)
+		frames += last - first
+		for _, s := range inside[first+1:] {
+			floors += s.floor
+		}
 	}
-	frames = last - first
 	if frames == 0 {
-		return 0, 0, 0
+		return math.NaN(), math.NaN(), 0
 	}
-	return float64(stamps[last].cycle-stamps[first].cycle) / float64(frames), float64(sum) / float64(frames), frames
+	return 1 / perCycle, float64(floors) / float64(frames), frames
 }
 
 // compareTables fills in what a full table costs.
 func compareTables(rates []Rate) {
 	for i := range rates {
 		r := &rates[i]
-		if r.SAs == oneSA {
+		if r.Load != FullTable {
 			continue
 		}
 		for _, one := range rates {
-			if one.SAs == oneSA && one.Inner == r.Inner && one.Traffic == r.Traffic && one.Direction == r.Direction && one.Memory == r.Memory {
+			if one.Load == OneSA && one.Inner == r.Inner && one.Traffic == r.Traffic && one.Direction == r.Direction && one.Memory == r.Memory {
 				r.Steady = r.Cycles / one.Cycles
 				r.SteadyVerdict = verdict(r.Steady <= 1+steadyLimit && r.Steady >= 1-steadyLimit)
 			}

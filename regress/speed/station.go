@@ -41,6 +41,8 @@ type station struct {
 	bySPI   map[uint32]*association
 	rng     *rand.Rand
 	scratch []byte
+	// received is the memory of all receive buffers.
+	received *pcie.Memory
 }
 
 // stationConfig says what to open.
@@ -49,7 +51,7 @@ type stationConfig struct {
 	quantum           uint64 // cycles between two looks at the NIC
 	queues            int    // pairs to use
 	outbound, inbound int    // SAs
-	batch             int    // completions per write, 0 for the driver's choice
+	batch, timer      int    // completions per write, cycles to wait for them; 0 for the driver's choice
 }
 
 // openStation opens a NIC and installs its SAs. Keys are of all lengths; the SAs
@@ -59,7 +61,7 @@ func openStation(ctx context.Context, lib *rtlbridge.Library, c stationConfig) (
 	if err != nil {
 		return nil, err
 	}
-	s := &station{fn: fn, bySPI: make(map[uint32]*association), rng: rand.New(rand.NewPCG(1, 0)), scratch: make([]byte, 1<<14)}
+	s := newStation(fn)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -68,10 +70,14 @@ func openStation(ctx context.Context, lib *rtlbridge.Library, c stationConfig) (
 	return s, s.init(ctx, fn, c)
 }
 
+func newStation(fn *rtlbridge.Function) *station {
+	return &station{fn: fn, bySPI: make(map[uint32]*association), rng: rand.New(rand.NewPCG(1, 0)), scratch: make([]byte, 1<<14)}
+}
+
 // init opens the driver on fn, which is s.fn or a wrapper of it.
 func (s *station) init(ctx context.Context, fn pcie.Function, c stationConfig) (err error) {
 	s.nic, err = driver.Open(ctx, fn, driver.Options{
-		TXQueues: c.queues, RXQueues: c.queues, TXRing: ringEntries, RXRing: ringEntries, CompletionBatch: c.batch, Polling: true,
+		TXQueues: c.queues, RXQueues: c.queues, TXRing: ringEntries, RXRing: ringEntries, CompletionBatch: c.batch, CompletionTimer: c.timer, Polling: true,
 	})
 	if err != nil {
 		return err
@@ -90,15 +96,23 @@ func (s *station) init(ctx context.Context, fn pcie.Function, c stationConfig) (
 		if err != nil {
 			return err
 		}
-		if a.handle, err = s.nic.AddSA(ctx, a.spec); err != nil {
+		if err := s.add(ctx, a); err != nil {
 			return err
 		}
-		s.bySPI[a.spec.SPI] = a
-		if inbound {
-			s.in = append(s.in, a)
-		} else {
-			s.out = append(s.out, a)
-		}
+	}
+	return nil
+}
+
+// add installs an SA.
+func (s *station) add(ctx context.Context, a *association) (err error) {
+	if a.handle, err = s.nic.AddSA(ctx, a.spec); err != nil {
+		return err
+	}
+	s.bySPI[a.spec.SPI] = a
+	if a.spec.Inbound {
+		s.in = append(s.in, a)
+	} else {
+		s.out = append(s.out, a)
 	}
 	return nil
 }
@@ -114,23 +128,36 @@ func (s *station) close() error {
 // pick returns one of the SAs at random.
 func (s *station) pick(from []*association) *association { return from[s.rng.IntN(len(from))] }
 
-// postReceive gives the NIC count buffers of size bytes on every queue. All lie
-// in the same memory: nobody reads what is received.
-func (s *station) postReceive(fn pcie.Function, count, size int) error {
-	memory, err := fn.AllocDMA(size)
-	if err != nil {
-		return err
+// pickInbound returns one of the inbound SAs of a queue at random, or any if
+// none has that queue.
+func (s *station) pickInbound(queue int) *association {
+	// SA i of those has queue (first + i) modulo the number of queues.
+	queues := len(s.rx)
+	offset := (queue - s.in[0].spec.RXQueue + queues) % queues
+	if offset >= len(s.in) {
+		return s.pick(s.in)
+	}
+	return s.in[offset+queues*s.rng.IntN((len(s.in)-offset+queues-1)/queues)]
+}
+
+// receiveSize holds the longest frame.
+const receiveSize = 1 << 14
+
+// postReceive gives the NIC buffers until count are posted on every queue. All
+// lie in the same memory: nobody reads what is received.
+func (s *station) postReceive(fn pcie.Function, count int) (err error) {
+	if s.received == nil {
+		if s.received, err = fn.AllocDMA(receiveSize); err != nil {
+			return err
+		}
 	}
 	buffers := make([]*driver.Buffer, count)
 	for _, q := range s.rx {
-		need := count - q.Outstanding()
-		if need <= 0 {
-			continue
-		}
+		need := max(0, count-q.Outstanding())
 		for i := range need {
-			buffers[i] = driver.NewBuffer(memory.Bytes[:size], memory.IOVA)
+			buffers[i] = driver.NewBuffer(s.received.Bytes[:receiveSize], s.received.IOVA)
 		}
-		if n, err := q.Post(buffers[:need]); n != need {
+		if n, err := q.Post(buffers[:need]); n != need || err != nil {
 			return fmt.Errorf("%d of %d buffers posted on %v: %w", n, need, q, err)
 		}
 	}
@@ -140,6 +167,9 @@ func (s *station) postReceive(fn pcie.Function, count, size int) error {
 // prepareSend writes count frames of the mix, each under an SA chosen at
 // random, one behind the other on 64-byte boundaries, and returns them by queue.
 func (s *station) prepareSend(fn pcie.Function, mix Mix, count int) ([][]driver.TXPacket, *pcie.Memory, error) {
+	if count == 0 {
+		return nil, nil, nil
+	}
 	stride := (mix.longest() + 63) &^ 63
 	memory, err := fn.AllocDMA(count * stride)
 	if err != nil {
@@ -168,10 +198,12 @@ func (s *station) send(packets [][]driver.TXPacket) error {
 	return nil
 }
 
-// inject queues count frames of the mix on the wire toward the NIC.
+// inject queues count frames of the mix on the wire toward the NIC, each under an
+// SA chosen at random among those of the next queue in turn: a random choice of
+// the queue would add the noise of filling batches of completions unevenly.
 func (s *station) inject(mix Mix, count int) error {
 	for i := range count {
-		a := s.pick(s.in)
+		a := s.pickInbound(i % len(s.rx))
 		f := s.scratch[:a.write(s.scratch, mix.sizes[i%len(mix.sizes)])]
 		if err := a.model.SealInPlace(f, espOffset, 0); err != nil {
 			return err

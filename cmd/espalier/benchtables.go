@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/espalier-nic/espalier/regress/speed"
+)
+
+// printBench prints the sections that were measured.
+func printBench(cmd *cobra.Command, r *speed.Report) {
+	printRates(cmd, r.Rates)
+	printLatency(cmd, r.Latency)
+	printInstalls(cmd, r.Installs)
+	printSimulator(cmd, r.Sim)
+	printGolden(cmd, r.Golden)
+	printDriver(cmd, r.Driver)
+	if n := r.Missed(); n > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "%d figures miss their goal\n", n)
+	} else {
+		fmt.Fprintln(cmd.OutOrStdout(), "all figures meet their goals")
+	}
+}
+
+// benchTable begins a table with a title; columns after the first named are
+// numbers.
+func benchTable(cmd *cobra.Command, title string, labels int, header table.Row) table.Writer {
+	t := newTable(cmd)
+	t.SetTitle("%s", title)
+	t.Style().Title.Format = text.FormatDefault
+	t.AppendHeader(header)
+	var columns []table.ColumnConfig
+	for i := labels + 1; i <= len(header); i++ {
+		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(columns)
+	return t
+}
+
+// flow is what a row of the tables of rates is about.
+type flow struct {
+	inner              string
+	traffic, direction speed.Traffic
+}
+
+// block is the row's place among the others: sending, receiving, both.
+func (f flow) block() int {
+	blocks := []flow{
+		{traffic: speed.SendOnly, direction: speed.SendOnly}, {traffic: speed.ReceiveOnly, direction: speed.ReceiveOnly},
+		{traffic: speed.Both, direction: speed.SendOnly}, {traffic: speed.Both, direction: speed.ReceiveOnly},
+	}
+	return slices.Index(blocks, flow{traffic: f.traffic, direction: f.direction})
+}
+
+// row is a flow under all loads.
+type row struct {
+	flow
+	loads map[speed.Load]speed.Rate
+}
+
+// printRates prints a table per memory latency with the loads side by side.
+func printRates(cmd *cobra.Command, rates []speed.Rate) {
+	var memories []uint64
+	tables := make(map[uint64][]*row)
+	for _, r := range rates {
+		rows := tables[r.Memory]
+		if rows == nil {
+			memories = append(memories, r.Memory)
+		}
+		f := flow{r.Inner, r.Traffic, r.Direction}
+		at := slices.IndexFunc(rows, func(x *row) bool { return x.flow == f })
+		if at < 0 {
+			at = len(rows)
+			rows = append(rows, &row{f, make(map[speed.Load]speed.Rate)})
+			tables[r.Memory] = rows
+		}
+		rows[at].loads[r.Load] = r
+	}
+	for _, memory := range memories {
+		t := benchTable(cmd, fmt.Sprintf("Cycles per packet, IPv4 tunnel, host memory latency %d cycles", memory), 2, table.Row{
+			"traffic", "inner", "floor", "1 SA\n1 queue", "\n/floor", "1,024 SAs\n1 queue", "\n/1 SA", "1,024 SAs\n4 queues", "\n/floor", "goal", ""})
+		rows := tables[memory]
+		// Both directions of one traffic stand in two blocks.
+		slices.SortStableFunc(rows, func(a, b *row) int { return a.block() - b.block() })
+		for i, r := range rows {
+			if i > 0 && rows[i-1].block() != r.block() {
+				t.AppendSeparator()
+			}
+			name := string(r.traffic)
+			if r.traffic != r.direction {
+				name += ": " + string(r.direction)
+			}
+			one, full, all := r.loads[speed.OneSA], r.loads[speed.FullTable], r.loads[speed.FullTableAll]
+			verdict := speed.Met
+			for _, v := range []speed.Verdict{one.Verdict, full.Verdict, full.SteadyVerdict, all.Verdict} {
+				if v == speed.Missed {
+					verdict = v
+				}
+			}
+			t.AppendRow(table.Row{name, r.inner, fmt.Sprintf("%.1f", one.Floor),
+				fmt.Sprintf("%.2f", one.Cycles), fmt.Sprintf("%.3f", one.Ratio),
+				fmt.Sprintf("%.2f", full.Cycles), fmt.Sprintf("%.3f", full.Steady),
+				fmt.Sprintf("%.2f", all.Cycles), fmt.Sprintf("%.3f", all.Ratio),
+				goalText(one.Goal, one.OwnGoal), verdict})
+		}
+		t.Render()
+	}
+}
+
+// goalText marks goals that nobody but this project has set.
+func goalText(goal float64, own bool) string {
+	s := fmt.Sprintf("%.2f", goal)
+	if own {
+		s += "*"
+	}
+	return s
+}
+
+func printLatency(cmd *cobra.Command, list []speed.Latency) {
+	if len(list) == 0 {
+		return
+	}
+	t := benchTable(cmd, "Latency of one packet through an idle NIC, cycles", 0, table.Row{
+		"host memory", "inner", "beats", "send: doorbell to wire", "receive: wire to first burst", "receive: wire to completion"})
+	for i, l := range list {
+		if i > 0 && list[i-1].Memory != l.Memory {
+			t.AppendSeparator()
+		}
+		t.AppendRow(table.Row{l.Memory, l.Inner, l.Beats, l.Send, l.Receive, l.Completion})
+	}
+	t.Render()
+}
+
+func printInstalls(cmd *cobra.Command, list []speed.Install) {
+	if len(list) == 0 {
+		return
+	}
+	t := benchTable(cmd, "SA installation", 2, table.Row{
+		"SA", "", "key bits", "cycles commit to usable", "goal", "register writes", "reads", "cycles in all", ""})
+	for _, i := range list {
+		direction := "outbound"
+		if i.Inbound {
+			direction = "inbound"
+		}
+		t.AppendRow(table.Row{i.IP, direction, i.KeyBits, i.Cycles, i.Goal, i.Writes, i.Reads, i.Total, i.Verdict})
+	}
+	t.Render()
+}
+
+func printSimulator(cmd *cobra.Command, s *speed.SimulatorSpeed) {
+	if s == nil {
+		return
+	}
+	t := benchTable(cmd, fmt.Sprintf("Simulator: one NIC, %d packets out and back in, %d cycles, %d rounds", s.Packets, s.Cycles, s.Rounds), 1, table.Row{
+		"", "measured", "goal", ""})
+	t.AppendRow(table.Row{"cycles/s through driver and bridge", fmt.Sprintf("%.0f", s.Rate), fmt.Sprintf("%.0f", s.RateGoal), s.RateVerdict})
+	t.AppendRow(table.Row{"cycles/s of a bare loop", fmt.Sprintf("%.0f", s.Bare), "", ""})
+	t.AppendRow(table.Row{"ratio", fmt.Sprintf("%.3f", s.Ratio), fmt.Sprintf("%.2f", s.RatioGoal), s.RatioVerdict})
+	t.Render()
+}
+
+func printGolden(cmd *cobra.Command, list []speed.GoldenSpeed) {
+	if len(list) == 0 {
+		return
+	}
+	t := benchTable(cmd, fmt.Sprintf("Golden model, AES-GCM-%d", list[0].KeyBits), 1, table.Row{
+		"operation", "inner", "payload", "model MB/s", "AEAD MB/s", "ratio", "goal", ""})
+	for _, g := range list {
+		t.AppendRow(table.Row{g.Operation, g.Inner, g.Payload, fmt.Sprintf("%.0f", g.Model/1e6), fmt.Sprintf("%.0f", g.AEAD/1e6),
+			fmt.Sprintf("%.2f", g.Ratio), fmt.Sprintf("%.2f", g.Goal), g.Verdict})
+	}
+	t.Render()
+}
+
+func printDriver(cmd *cobra.Command, list []speed.DriverSpeed) {
+	if len(list) == 0 {
+		return
+	}
+	t := benchTable(cmd, "Driver with the Go NIC, encryption off", 1, table.Row{
+		"operation", "inner", "batch", "ns/packet", "allocations/packet", "goal", ""})
+	for _, d := range list {
+		t.AppendRow(table.Row{d.Operation, d.Inner, d.Batch, fmt.Sprintf("%.0f", d.Nanoseconds), fmt.Sprintf("%.3f", d.Allocations),
+			fmt.Sprintf("%.0f", d.Goal), d.Verdict})
+	}
+	t.Render()
+}
