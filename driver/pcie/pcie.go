@@ -41,7 +41,8 @@ type Function interface {
 	FreeDMA(m *Memory) error
 
 	// SetVectors enables interrupt vectors 0 to n-1; 0 disables interrupts.
-	// More than Info().Vectors is an error.
+	// Interrupts that no WaitInterrupt has taken are forgotten. More than
+	// Info().Vectors is an error.
 	SetVectors(n int) error
 	// WaitInterrupt waits until vector v has been raised since the last
 	// WaitInterrupt on it, and returns how many times (at least 1; times that

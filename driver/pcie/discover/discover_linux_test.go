@@ -204,3 +204,18 @@ func TestParseID(t *testing.T) {
 		}
 	}
 }
+
+// FuzzVectors: no configuration space leads out of it.
+func FuzzVectors(f *testing.F) {
+	f.Add(config(8))
+	f.Add(config(2048)[:64])
+	f.Add(config(1)[:0x51])
+	f.Fuzz(func(t *testing.T, c []byte) {
+		if len(c) < headerSize {
+			return // read refuses it
+		}
+		if n := vectors(c); n < 0 || n > 2048 {
+			t.Errorf("%d vectors", n)
+		}
+	})
+}

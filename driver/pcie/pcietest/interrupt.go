@@ -67,6 +67,8 @@ func testInterrupts(t *testing.T, h Harness) {
 	})
 
 	// Disabled, then enabled: nothing old arrives, new ones do.
+	h.Device.Raise(t, fn, 0)
+	ok(t, fn.Relax(soon(t), 0))
 	ok(t, fn.SetVectors(0))
 	ok(t, fn.SetVectors(1))
 	silent(t, fn, 0)
