@@ -119,6 +119,7 @@ func TestDeleteWaits(t *testing.T) {
 		{"nothing", nil, nil, nil, []uint32{0}},
 		{"only later frames", nil, []string{txB, rxIn}, nil, []uint32{0}},
 		{"a check without use", []string{txUnused, txUnused}, nil, nil, []uint32{0}},
+		{"checks without use around its own frame", []string{txUnused, txA, txUnused}, nil, []string{"txdone"}, []uint32{1, 0}},
 		{"its own frame", []string{txA}, nil, []string{"txdone"}, []uint32{1, 0}},
 		{"later frames do not count", []string{txA}, []string{txB, txB, rxIn}, []string{"txdone"}, []uint32{1, 0}},
 		{"frames of other SAs before it", []string{txB, txA, txB}, []string{txB}, []string{"txdone", "txdone", "txdone"}, []uint32{1, 1, 1, 0}},
@@ -202,6 +203,8 @@ func TestZeroise(t *testing.T) {
 				s.cmd(opRead, slot, record{})
 			}
 			s.cmd(opDelete, handle(1, gen), record{})
+			s.cmd(opAdd, 6, a)
+			s.cmd(opDelete, handle(6, gen), record{}) // waits for no frame from before
 			s.rx(in.spi, in.dst, in.src, in.ipv6())
 			s.tx(handle(1, gen), 1)
 			want = append(want, gen)
@@ -230,6 +233,12 @@ func TestZeroise(t *testing.T) {
 			}
 			if e := take(); e.result != resStale {
 				t.Errorf("%s, point %d: DELETE with the old handle: %+v", what, n, e)
+			}
+			if e := take(); e.result != resOK {
+				t.Errorf("%s, point %d: ADD afterwards: %+v", what, n, e)
+			}
+			if e := take(); e.result != resOK {
+				t.Errorf("%s, point %d: DELETE afterwards: %+v", what, n, e)
 			}
 			if e, clean := l.secrets[n], (secretsEvent{0, 0, 0, 1}); e != clean {
 				t.Errorf("%s, point %d: secrets %+v", what, n, e)
