@@ -19,7 +19,7 @@ module espalier_nic #(
     // Longest frame in bytes, no FCS, either way; at most 16383.
     parameter int MAX_FRAME = 9600,
     // Descriptors cached per queue, a power of two, at least 8.
-    parameter int PREFETCH = 32,
+    parameter int PREFETCH = 64,
     // Value of the BUILD_ID register.
     parameter logic [31:0] BUILD_ID = 32'd0,
 

@@ -9,7 +9,7 @@ module espalier_tx_path #(
     parameter int NUM_SA = 1024,    // SA slots
     parameter int NUM_QUEUES = 4,   // queues of this direction, 1 to 16
     parameter int MAX_FRAME = 9600, // longest frame, bytes
-    parameter int PREFETCH = 32,    // descriptors cached per queue
+    parameter int PREFETCH = 64,    // descriptors cached per queue
     parameter int MIN_LOG2 = 3,     // smallest and largest ring
     parameter int MAX_LOG2 = 15,
     parameter int DW = 128 * LANES,    // derived: bits of a beat

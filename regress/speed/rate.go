@@ -103,7 +103,7 @@ func (c RateCase) frames() int {
 }
 
 // prefetch is the descriptors that the NIC fetches ahead on each queue.
-const prefetch = 32
+const prefetch = 64
 
 // Rate is a flow's steady state, back to back.
 type Rate struct {
