@@ -95,11 +95,14 @@ module espalier_crypt_ctr #(
         assign sent[127:64] = b_esp_i ? iv_now : b_data_i[127:64];
     end
 
-    espalier_ram_sdp #(.WIDTH(DW), .DEPTH(RING)) u_data (
-        .clk_i,
-        .we_i(b_valid_i), .waddr_i(slot_q), .wdata_i(sent),
-        .re_i(valid_q[LATENCY-2]), .raddr_i(slot_q + 1'b1), .rdata_o(d_data_o)
-    );
+    // 64 bits each: what is written in most cycles is fastest to simulate in machine words
+    for (genvar w = 0; w < DW/64; w++) begin : g_data
+        espalier_ram_sdp #(.WIDTH(64), .DEPTH(RING)) u_data (
+            .clk_i,
+            .we_i(b_valid_i), .waddr_i(slot_q), .wdata_i(sent[64*w +: 64]),
+            .re_i(valid_q[LATENCY-2]), .raddr_i(slot_q + 1'b1), .rdata_o(d_data_o[64*w +: 64])
+        );
+    end
 
     espalier_ram_sdp #(.WIDTH(SIDEW), .DEPTH(RING)) u_side (
         .clk_i,

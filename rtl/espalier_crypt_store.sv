@@ -97,10 +97,13 @@ module espalier_crypt_store #(
 
     wire [DW-1:0] after, stored;
 
-    espalier_ram_sdp #(.WIDTH(DW), .DEPTH(BEATS)) u_after (
-        .clk_i, .we_i(w_valid_i), .waddr_i(wr_q), .wdata_i(w_after_i),
-        .re_i(issue), .raddr_i(rd_q), .rdata_o(after)
-    );
+    // 64 bits each: what is written in most cycles is fastest to simulate in machine words
+    for (genvar w = 0; w < DW/64; w++) begin : g_after
+        espalier_ram_sdp #(.WIDTH(64), .DEPTH(BEATS)) u_after (
+            .clk_i, .we_i(w_valid_i), .waddr_i(wr_q), .wdata_i(w_after_i[64*w +: 64]),
+            .re_i(issue), .raddr_i(rd_q), .rdata_o(after[64*w +: 64])
+        );
+    end
 
     logic          valid_1_q, first_1_q, last_1_q;
     logic [OW-1:0] offset_1_q;
@@ -126,10 +129,12 @@ module espalier_crypt_store #(
     if (DECRYPT != 0) begin : g_two_forms
         wire [DW-1:0] came;
         logic         ok_1_q;
-        espalier_ram_sdp #(.WIDTH(DW), .DEPTH(BEATS)) u_before (
-            .clk_i, .we_i(w_valid_i), .waddr_i(wr_q), .wdata_i(w_before_i),
-            .re_i(issue), .raddr_i(rd_q), .rdata_o(came)
-        );
+        for (genvar w = 0; w < DW/64; w++) begin : g_before
+            espalier_ram_sdp #(.WIDTH(64), .DEPTH(BEATS)) u_before (
+                .clk_i, .we_i(w_valid_i), .waddr_i(wr_q), .wdata_i(w_before_i[64*w +: 64]),
+                .re_i(issue), .raddr_i(rd_q), .rdata_o(came[64*w +: 64])
+            );
+        end
         always_ff @(posedge clk_i) if (issue) ok_1_q <= q_ok_i;
         assign stored = ok_1_q ? after : came;
         wire unused = &{1'b0, w_icv_head_i, w_icv_end_i, q_tail_i, q_icv_i};
