@@ -293,7 +293,7 @@ func TestBARAccessAllocatesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if allocations != 0 {
+	if allocations != 0 && !raceEnabled {
 		t.Errorf("%v allocations per access", allocations)
 	}
 }
