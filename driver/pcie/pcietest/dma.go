@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"testing"
@@ -94,7 +95,7 @@ func mapping(t testing.TB, address uintptr) string {
 
 func testDMAErrors(t *testing.T, h Harness) {
 	fn := h.open(t)
-	for _, size := range []int{0, -1, 1 << 50} {
+	for _, size := range []int{0, -1, math.MaxInt / 2} {
 		_, err := fn.AllocDMA(size)
 		wants(t, fmt.Sprintf("allocate %d bytes", size), err, pcie.ErrNoMemory)
 	}
