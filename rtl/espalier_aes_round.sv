@@ -53,10 +53,11 @@ module espalier_aes_round #(
     logic [7:0] sbox [0:255];
     `include "espalier_aes_sbox.svh"
 
-    // MixColumns of a column, row 0 in bits 7:0: 2 s[r] + 3 s[r+1] + s[r+2] + s[r+3], which is
+    // MixColumns of the column s0, s1, s2, s3, row 0 in bits 7:0: 2 s[r] + 3 s[r+1] + s[r+2] + s[r+3], which is
     // xtime(s[r] + s[r+1]) + s[r+1] + (s[r+2] + s[r+3]).
-    function automatic logic [31:0] mix(input logic [31:0] column);
-        logic [31:0] below, pair, carry;
+    function automatic logic [31:0] mix(input logic [7:0] s3, input logic [7:0] s2, input logic [7:0] s1, input logic [7:0] s0);
+        logic [31:0] column, below, pair, carry;
+        column = {s3, s2, s1, s0};
         below = {column[7:0], column[31:8]};
         pair  = column ^ below;
         carry = (pair >> 7) & 32'h01010101;
@@ -81,7 +82,7 @@ module espalier_aes_round #(
                             {sbox[state_i[ROW3 +: 8]], sbox[state_i[ROW2 +: 8]], sbox[state_i[ROW1 +: 8]], sbox[state_i[ROW0 +: 8]]};
                     end else begin
                         state_q[ROW0 +: 32] <= key[32*col +: 32] ^ mix(
-                            {sbox[state_i[ROW3 +: 8]], sbox[state_i[ROW2 +: 8]], sbox[state_i[ROW1 +: 8]], sbox[state_i[ROW0 +: 8]]});
+                            sbox[state_i[ROW3 +: 8]], sbox[state_i[ROW2 +: 8]], sbox[state_i[ROW1 +: 8]], sbox[state_i[ROW0 +: 8]]);
                     end
                 end
             end

@@ -13,7 +13,7 @@ import (
 )
 
 func TestOrderAndCount(t *testing.T) {
-	for _, depth := range []int{2, 3, 16} {
+	for _, depth := range []int{3, 16} {
 		exe := bench.Build(t, bench.Unit{
 			Name:    "fifo",
 			Top:     "espalier_fifo",
