@@ -145,7 +145,7 @@ func newSendLoop(ctx context.Context, n *driver.NIC, device *nic.NIC, size frame
 
 func (l *sendLoop) batch() error {
 	if n, err := l.queue.Post(l.packets); n != len(l.packets) {
-		return fmt.Errorf("%d of %d packets posted: %w", n, len(l.packets), err)
+		return because(err, "%d of %d packets posted", n, len(l.packets))
 	}
 	for left := len(l.packets); left > 0; {
 		n, err := l.queue.Poll(l.done)
@@ -200,7 +200,7 @@ func newReceiveLoop(ctx context.Context, n *driver.NIC, device *nic.NIC, size fr
 
 func (l *receiveLoop) batch() error {
 	if n, err := l.queue.Post(l.buffers); n != len(l.buffers) {
-		return fmt.Errorf("%d of %d buffers posted: %w", n, len(l.buffers), err)
+		return because(err, "%d of %d buffers posted", n, len(l.buffers))
 	}
 	for range l.buffers {
 		l.device.Inject(l.frame, false)

@@ -100,7 +100,7 @@ func (s *station) sendLatency(mix Mix) (uint64, error) {
 	}
 	done := make([]driver.TXDone, 1)
 	if n, err := s.tx[0].Poll(done); n != 1 || done[0].Status != driver.OK {
-		return 0, errors.Join(err, fmt.Errorf("frame of %d bytes was not completed", mix.longest()))
+		return 0, because(err, "frame of %d bytes was not completed", mix.longest())
 	}
 	return info.FirstCycle - doorbell, errors.Join(s.checkSent(frame[:info.Size]), s.fn.FreeDMA(memory))
 }
@@ -139,7 +139,7 @@ func (s *station) receiveLatency(ctx context.Context, mix Mix, memory uint64) (f
 	}
 	stamps := make([]rtlbridge.FrameInfo, 1)
 	if n, err := s.fn.Port().Sent(stamps); n != 1 {
-		return 0, 0, errors.Join(err, errors.New("the MAC has not sent the frame"))
+		return 0, 0, because(err, "the MAC has not sent the frame")
 	}
 	// Memory answers, and has the bytes, so many cycles after the burst's last beat.
 	return wrote - memory - stamps[0].FirstCycle, s.fn.Cycle() - stamps[0].FirstCycle, nil

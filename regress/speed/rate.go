@@ -323,7 +323,7 @@ func (s *station) takeGiven(count int) ([]stamp, error) {
 	infos := make([]rtlbridge.FrameInfo, count)
 	n, err := s.fn.Port().Sent(infos)
 	if n != count {
-		return nil, errors.Join(err, fmt.Errorf("the NIC took %d of %d frames", n, count))
+		return nil, because(err, "the NIC took %d of %d frames", n, count)
 	}
 	stamps := make([]stamp, count)
 	for i, info := range infos {

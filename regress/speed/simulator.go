@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 )
@@ -59,128 +58,150 @@ func MeasureSimulator(ctx context.Context, lib *rtlbridge.Library, bare string, 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	stimuli := filepath.Join(folder, "stimuli")
-	if s.Cycles, _, err = s.bridged(ctx, lib, stimuli); err != nil {
+	recorded, err := s.bridged(ctx, lib, stimuli)
+	if err != nil {
 		return nil, err
 	}
+	s.Cycles = recorded.cycles
 	var rates, bares, ratios []float64
 	for range s.Rounds {
-		cycles, took, err := s.bridged(ctx, lib, "")
+		bridged, err := s.bridged(ctx, lib, "")
 		if err != nil {
 			return nil, err
 		}
-		if cycles != s.Cycles {
-			return nil, fmt.Errorf("the same traffic took %d and %d cycles", s.Cycles, cycles)
-		}
-		bareCycles, bareTook, err := runBare(ctx, bare, stimuli)
+		alone, err := runBare(ctx, bare, stimuli)
 		if err != nil {
 			return nil, err
 		}
-		if bareCycles != s.Cycles {
-			return nil, fmt.Errorf("%s ran %d cycles, the recording has %d", bare, bareCycles, s.Cycles)
+		for what, o := range map[string]outcome{"a repetition": bridged, "the bare loop": alone} {
+			if o.cycles != recorded.cycles || o.beats != recorded.beats {
+				return nil, fmt.Errorf("the recorded run took %d cycles and sent %d beats, %s %d and %d: not the same design or not the same inputs",
+					recorded.cycles, recorded.beats, what, o.cycles, o.beats)
+			}
 		}
-		rate, bareRate := float64(cycles)/took.Seconds(), float64(bareCycles)/bareTook
-		rates, bares, ratios = append(rates, rate), append(bares, bareRate), append(ratios, rate/bareRate)
+		rates, bares = append(rates, bridged.rate()), append(bares, alone.rate())
+		ratios = append(ratios, bridged.rate()/alone.rate())
 	}
 	s.Rate, s.Bare, s.Ratio = median(rates), median(bares), median(ratios)
 	s.RateVerdict, s.RatioVerdict = verdict(s.Rate >= s.RateGoal), verdict(s.Ratio >= s.RatioGoal)
 	return s, nil
 }
 
+// outcome is one run of the design.
+type outcome struct {
+	cycles  uint64
+	beats   uint64 // given to the MAC
+	seconds float64
+}
+
+// rate is cycles per second.
+func (o outcome) rate() float64 { return float64(o.cycles) / o.seconds }
+
 // runBare runs one round of the bare bench.
-func runBare(ctx context.Context, bare, stimuli string) (cycles uint64, seconds float64, err error) {
+func runBare(ctx context.Context, bare, stimuli string) (outcome, error) {
 	out, err := exec.CommandContext(ctx, bare, stimuli, "1").Output()
 	if err != nil {
 		var failed *exec.ExitError
 		if errors.As(err, &failed) {
 			err = fmt.Errorf("%w: %s", err, failed.Stderr)
 		}
-		return 0, 0, fmt.Errorf("bare bench %s: %w", bare, err)
+		return outcome{}, fmt.Errorf("bare bench %s: %w", bare, err)
 	}
 	var result struct {
 		Cycles  uint64  `json:"cycles"`
+		Beats   uint64  `json:"mac_beats"`
 		Seconds float64 `json:"seconds"`
 	}
 	if err := json.Unmarshal(out, &result); err != nil {
-		return 0, 0, fmt.Errorf("bare bench %s: its result %q is not JSON: %w", bare, out, err)
+		return outcome{}, fmt.Errorf("bare bench %s: its result %q is not JSON: %w", bare, out, err)
 	}
 	if result.Seconds <= 0 {
-		return 0, 0, fmt.Errorf("bare bench %s: it took %v seconds", bare, result.Seconds)
+		return outcome{}, fmt.Errorf("bare bench %s: it took %v seconds", bare, result.Seconds)
 	}
-	return result.Cycles, result.Seconds, nil
+	return outcome{result.Cycles, result.Beats, result.Seconds}, nil
 }
 
 // bridged runs the traffic once on a new NIC: reset, SAs, s.Packets frames of
-// IMIX out and back in. It returns the cycles from reset to end and what they
-// took. With record it writes the NIC's inputs there.
-func (s *SimulatorSpeed) bridged(ctx context.Context, lib *rtlbridge.Library, record string) (cycles uint64, took time.Duration, err error) {
+// IMIX out and back in. With record it writes the NIC's inputs there.
+func (s *SimulatorSpeed) bridged(ctx context.Context, lib *rtlbridge.Library, record string) (o outcome, err error) {
 	fn, err := rtlbridge.Open(lib, rtlbridge.Config{Options: busOptions(nearMemory), Seed: simSeed})
 	if err != nil {
-		return 0, 0, err
+		return o, err
 	}
 	defer func() { err = errors.Join(err, fn.Close()) }()
 	if err := fn.Port().Loopback(true); err != nil {
-		return 0, 0, err
+		return o, err
 	}
 	if record != "" {
 		if err := fn.Record(record); err != nil {
-			return 0, 0, err
+			return o, err
 		}
 	}
 	start := fn.Cycle()
-	took, err = timed(func() error { return loopTraffic(ctx, fn, s.Packets) })
-	cycles = fn.Cycle() - start
+	took, err := timed(func() (err error) {
+		o.beats, err = loopTraffic(ctx, fn, s.Packets)
+		return err
+	})
+	o.cycles, o.seconds = fn.Cycle()-start, took.Seconds()
 	if record != "" && err == nil {
 		err = fn.Record("")
 	}
-	return cycles, took, err
+	return o, err
 }
 
 // loopTraffic resets a NIC whose wire is looped back, and sends and receives
-// IMIX on all queues.
-func loopTraffic(ctx context.Context, fn *rtlbridge.Function, packets int) error {
+// IMIX on all queues. It returns the beats that went over the wire.
+func loopTraffic(ctx context.Context, fn *rtlbridge.Function, packets int) (beats uint64, err error) {
 	// The recording begins before the reset, so the bare loop begins with it.
 	if err := fn.Reset(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	s := newStation(fn)
 	if err := s.init(ctx, fn, stationConfig{queues: simQueues}); err != nil {
-		return err
+		return 0, err
 	}
 	for i := range simQueues {
 		a, err := newAssociation(s.rng, i, false, 16, i)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := s.add(ctx, a); err != nil {
-			return err
+			return 0, err
 		}
 		twin := *a
 		twin.spec.Inbound = true
 		if err := s.add(ctx, &twin); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	mixes := Mixes()
 	imix := mixes[len(mixes)-1]
-	if err := s.postReceive(fn, packets); err != nil {
-		return err
+	// Each packet takes one of the SAs at random, and with it a queue: twice the
+	// mean is enough for any of them.
+	if err := s.postReceive(fn, 2*packets/simQueues); err != nil {
+		return 0, err
 	}
 	frames, _, err := s.prepareSend(fn, imix, packets)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.send(frames); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := s.finish(ctx, packets, packets); err != nil {
-		return err
+		return 0, err
 	}
 	counted, err := s.nic.Statistics()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if counted.RXESPOK != uint64(packets) {
-		return fmt.Errorf("%d of %d frames came back decrypted", counted.RXESPOK, packets)
+		return 0, fmt.Errorf("%d of %d frames came back decrypted", counted.RXESPOK, packets)
 	}
-	return nil // closing the function is enough; the driver's reset would be idle time
+	for _, list := range frames {
+		for _, p := range list {
+			beats += uint64((p.Length + beatBytes - 1) / beatBytes)
+		}
+	}
+	return beats, nil // closing the function is enough; the driver's reset would be idle time
 }

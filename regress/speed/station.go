@@ -158,7 +158,7 @@ func (s *station) postReceive(fn pcie.Function, count int) (err error) {
 			buffers[i] = driver.NewBuffer(s.received.Bytes[:receiveSize], s.received.IOVA)
 		}
 		if n, err := q.Post(buffers[:need]); n != need || err != nil {
-			return fmt.Errorf("%d of %d buffers posted on %v: %w", n, need, q, err)
+			return because(err, "%d of %d buffers posted on %v", n, need, q)
 		}
 	}
 	return nil
@@ -192,7 +192,7 @@ func (s *station) prepareSend(fn pcie.Function, mix Mix, count int) ([][]driver.
 func (s *station) send(packets [][]driver.TXPacket) error {
 	for q, list := range packets {
 		if n, err := s.tx[q].Post(list); n != len(list) {
-			return fmt.Errorf("%d of %d packets posted on %v: %w", n, len(list), s.tx[q], err)
+			return because(err, "%d of %d packets posted on %v", n, len(list), s.tx[q])
 		}
 	}
 	return nil
@@ -229,4 +229,12 @@ func (s *station) checkSent(frame []byte) error {
 		return fmt.Errorf("the NIC sent a frame that the golden model finds to be %v", v.Class)
 	}
 	return nil
+}
+
+// because makes an error of what went wrong and of its cause, which may be nil.
+func because(cause error, format string, args ...any) error {
+	if cause == nil {
+		return fmt.Errorf(format, args...)
+	}
+	return fmt.Errorf(format+": %w", append(args, cause)...)
 }
