@@ -41,10 +41,11 @@ func (f *frame) floor() int {
 // are of one SA or of many, and at most one more than the floor each.
 func TestCyclesPerFrame(t *testing.T) {
 	directions(t, func(t *testing.T, decrypt bool, exe string) {
-		for _, c := range []struct{ espoff, plen, limit int }{
-			{34, 48, 9}, // inner frame of 64 bytes in an IPv4 tunnel: 114 bytes
-			{34, 4, 0}, {34, 112, 0}, {34, 240, 0}, {34, 1008, 0}, {34, 1504, 0}, {34, 9004, 0},
-			{54, 48, 0}, {54, 1504, 0}, {42, 48, 0}, {37, 60, 0}, {120, 4, 0},
+		for _, c := range []struct{ espoff, plen, skip, limit int }{
+			{34, 48, 0, 9},  // inner frame of 64 bytes in an IPv4 tunnel: 114 bytes
+			{40, 52, 12, 9}, // the beat that skipping empties hides the tail's spill: 9 beats on the bus, 9 cycles
+			{34, 4, 0, 0}, {34, 112, 0, 0}, {34, 240, 0, 0}, {34, 1008, 0, 0}, {34, 1504, 0, 0}, {34, 9004, 0, 0},
+			{54, 48, 0, 0}, {54, 1504, 0, 0}, {42, 48, 0, 0}, {37, 60, 0, 0}, {120, 4, 0, 0}, {34, 48, 2, 0}, {34, 48, 15, 0},
 		} {
 			const frames = 60
 			var spans [2][2]uint64 // one SA or many; in, out
@@ -52,7 +53,7 @@ func TestCyclesPerFrame(t *testing.T) {
 				tr := newTraffic(int64(c.plen))
 				floor := 0
 				for range frames {
-					f := tr.espOf(decrypt, shape{espoff: c.espoff, plen: c.plen}, many*tr.rng.Intn(numSA))
+					f := tr.espOf(decrypt, shape{espoff: c.espoff, plen: c.plen, skip: c.skip}, many*tr.rng.Intn(numSA))
 					floor += f.floor()
 					tr.add(f)
 				}
@@ -64,14 +65,14 @@ func TestCyclesPerFrame(t *testing.T) {
 				}
 				for i, name := range []string{"in", "out"} {
 					if spans[many][i] > uint64(limit) {
-						t.Errorf("ESP at %d, P %d: %d frames %s take %d cycles, limit %d", c.espoff, c.plen, frames, name, spans[many][i], limit)
+						t.Errorf("ESP at %d, P %d, skip %d: %d frames %s take %d cycles, limit %d", c.espoff, c.plen, c.skip, frames, name, spans[many][i], limit)
 					}
 				}
 			}
 			if spans[0] != spans[1] {
-				t.Errorf("ESP at %d, P %d: cycles in and out are %v for one SA, %v for many", c.espoff, c.plen, spans[0], spans[1])
+				t.Errorf("ESP at %d, P %d, skip %d: cycles in and out are %v for one SA, %v for many", c.espoff, c.plen, c.skip, spans[0], spans[1])
 			}
-			t.Logf("ESP at %d, P %d: %.3f cycles per frame", c.espoff, c.plen, float64(spans[0][0])/frames)
+			t.Logf("ESP at %d, P %d, skip %d: %.3f cycles per frame", c.espoff, c.plen, c.skip, float64(spans[0][0])/frames)
 		}
 	})
 }
