@@ -33,12 +33,12 @@ build: setup-run ## bin/espalier
 	@$(GO) build -o bin/espalier ./cmd/espalier
 
 sim: setup-run ## the simulator library, build/sim/libespalier_sim.so
-	@verilator/build.sh
+	@echo "simulator: $$(verilator/build.sh)"
 
 sim-trace: setup-run ## the same with waveforms compiled in, for --wave: build/sim/trace/libespalier_sim.so
-	@verilator/build.sh --out trace --trace
+	@echo "simulator: $$(verilator/build.sh --out trace --trace)"
 
-test: setup-test sim lint ## every test
+test: setup-test lint sim ## every test
 	$(GO) test -timeout 20m -count=1 ./...
 	$(GO) test -timeout 20m -count=1 -race -short $(RACE)
 

@@ -47,10 +47,7 @@ func ok(t testing.TB, err error) {
 
 // tinyDevice lets the conformance suite work with tiny_nic. The suite calls it
 // from several goroutines, so copies take turns.
-type tinyDevice struct {
-	mu     *sync.Mutex
-	target *pcie.Memory
-}
+type tinyDevice struct{ mu *sync.Mutex }
 
 func (tinyDevice) Scratch() (int, uint64)           { return 0, tinyScratch }
 func (tinyDevice) Unmapped() (int, uint64)          { return 0, 0x3000 }
