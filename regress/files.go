@@ -49,9 +49,12 @@ func writeWhole(path string, mode fs.FileMode, write func(io.Writer) error) (err
 	return os.Rename(file.Name(), path)
 }
 
+// WriteFile writes a file through write, whole or not at all.
+func WriteFile(path string, write func(io.Writer) error) error { return writeWhole(path, 0o644, write) }
+
 // WriteJSON writes v as JSON to path, whole or not at all.
 func WriteJSON(path string, v any) error {
-	return writeWhole(path, 0o644, func(w io.Writer) error {
+	return WriteFile(path, func(w io.Writer) error {
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(v)

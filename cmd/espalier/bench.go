@@ -25,8 +25,11 @@ const (
 	keyBare  = "bare"
 )
 
-// benchFile is the name of the file that a benchmark leaves in its folder.
-const benchFile = "bench.json"
+// Names of the files that a benchmark leaves in its folder.
+const (
+	benchFile = "bench.json"
+	benchPage = "bench.html"
+)
 
 func newBenchCommand(s *settings) *cobra.Command {
 	var asJSON bool
@@ -45,7 +48,7 @@ Cycle figures are exact and the same on every machine. Times are processor time 
 that works, medians of alternating rounds. Goals marked * are this project's own guesses between
 those that were set.
 
-Writes ` + benchFile + ` to the folder of --out. A goal that is missed is reported, and no failure.`,
+Writes ` + benchFile + ` and ` + benchPage + ` to the folder of --out. A goal that is missed is reported, and no failure.`,
 		Example: `  espalier bench
   espalier bench --quick --only rtl,sa
   espalier bench --json --only golden > golden.json`,
@@ -58,7 +61,7 @@ Writes ` + benchFile + ` to the folder of --out. A goal that is missed is report
 		},
 	}
 	flags := cmd.Flags()
-	flags.String(keyOut, "out/bench", "folder for the results; an earlier "+benchFile+" there is replaced")
+	flags.String(keyOut, "out/bench", "folder for the results; earlier ones there are replaced")
 	flags.Bool(keyQuick, false, "fewer packets and rounds, for a look")
 	flags.StringSlice(keyOnly, nil, "only these of rtl, sa, sim, golden, driver")
 	flags.String(keyBare, "", "program of `verilator/build.sh --bare` for the same library (default: build it)")
@@ -85,8 +88,11 @@ func runBench(cmd *cobra.Command, s *settings, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(out, benchFile)
+	path, page := filepath.Join(out, benchFile), filepath.Join(out, benchPage)
 	if err := regress.WriteJSON(path, report); err != nil {
+		return err
+	}
+	if err := writeBenchPage(page, report); err != nil {
 		return err
 	}
 	if asJSON {
@@ -94,8 +100,10 @@ func runBench(cmd *cobra.Command, s *settings, asJSON bool) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(report)
 	}
-	printBench(cmd, report)
-	fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\n", path)
+	for _, t := range benchTables(report) {
+		fmt.Fprintln(cmd.OutOrStdout(), t.Render())
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s\nwrote %s\nwrote %s\n", benchVerdict(report), path, page)
 	return nil
 }
 

@@ -31,6 +31,15 @@ func TestBenchWithoutRTL(t *testing.T) {
 	if err := json.Unmarshal(raw, &report); err != nil {
 		t.Fatal(err)
 	}
+	page, err := os.ReadFile(filepath.Join(folder, "o", "bench.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"quick measurement", "<caption", "Golden model, AES-GCM-128", ">allocations/packet<", "</html>"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("page lacks %q:\n%s", want, page)
+		}
+	}
 	if !report.Complete || !report.Quick || len(report.Golden) == 0 || len(report.Driver) == 0 || report.Sim != nil {
 		t.Errorf("%+v", report)
 	}

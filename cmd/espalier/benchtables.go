@@ -8,30 +8,45 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/spf13/cobra"
 
 	"github.com/espalier-nic/espalier/regress/speed"
 )
 
-// printBench prints the sections that were measured.
-func printBench(cmd *cobra.Command, r *speed.Report) {
-	printRates(cmd, r.Rates)
-	printLatency(cmd, r.Latency)
-	printInstalls(cmd, r.Installs)
-	printSimulator(cmd, r.Sim)
-	printGolden(cmd, r.Golden)
-	printDriver(cmd, r.Driver)
-	if n := r.Missed(); n > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "%d figures miss their goal\n", n)
-	} else {
-		fmt.Fprintln(cmd.OutOrStdout(), "all figures meet their goals")
+// benchTables are the tables of the sections that were measured.
+func benchTables(r *speed.Report) []table.Writer {
+	tables := rateTables(r.Rates)
+	if len(r.Latency) > 0 {
+		tables = append(tables, latencyTable(r.Latency))
 	}
+	if len(r.Installs) > 0 {
+		tables = append(tables, installTable(r.Installs))
+	}
+	if r.Sim != nil {
+		tables = append(tables, simulatorTable(r.Sim))
+	}
+	if len(r.Golden) > 0 {
+		tables = append(tables, goldenTable(r.Golden))
+	}
+	if len(r.Driver) > 0 {
+		tables = append(tables, driverTable(r.Driver))
+	}
+	return tables
 }
 
-// benchTable begins a table with a title; columns after the first named are
+// benchVerdict is the last line.
+func benchVerdict(r *speed.Report) string {
+	if n := r.Missed(); n > 0 {
+		return fmt.Sprintf("goals missed: %d", n)
+	}
+	return "all figures meet their goals"
+}
+
+// benchTable begins a table with a title; columns after the first labels are
 // numbers.
-func benchTable(cmd *cobra.Command, title string, labels int, header table.Row) table.Writer {
-	t := newTable(cmd)
+func benchTable(title string, labels int, header table.Row) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
 	t.SetTitle("%s", title)
 	t.Style().Title.Format = text.FormatDefault
 	t.AppendHeader(header)
@@ -64,12 +79,12 @@ type row struct {
 	loads map[speed.Load]speed.Rate
 }
 
-// printRates prints a table per memory latency with the loads side by side.
-func printRates(cmd *cobra.Command, rates []speed.Rate) {
+// rateTables are a table per memory latency with the loads side by side.
+func rateTables(rates []speed.Rate) []table.Writer {
 	var memories []uint64
-	tables := make(map[uint64][]*row)
+	blocks := make(map[uint64][]*row)
 	for _, r := range rates {
-		rows := tables[r.Memory]
+		rows := blocks[r.Memory]
 		if rows == nil {
 			memories = append(memories, r.Memory)
 		}
@@ -78,14 +93,15 @@ func printRates(cmd *cobra.Command, rates []speed.Rate) {
 		if at < 0 {
 			at = len(rows)
 			rows = append(rows, &row{f, make(map[speed.Load]speed.Rate)})
-			tables[r.Memory] = rows
+			blocks[r.Memory] = rows
 		}
 		rows[at].loads[r.Load] = r
 	}
+	var tables []table.Writer
 	for _, memory := range memories {
-		t := benchTable(cmd, fmt.Sprintf("Cycles per packet, IPv4 tunnel, host memory latency %d cycles", memory), 2, table.Row{
+		t := benchTable(fmt.Sprintf("Cycles per packet, IPv4 tunnel, host memory latency %d cycles", memory), 2, table.Row{
 			"traffic", "inner", "floor", "1 SA\n1 queue", "\n/floor", "1,024 SAs\n1 queue", "\n/1 SA", "1,024 SAs\n4 queues", "\n/floor", "goal", ""})
-		rows := tables[memory]
+		rows := blocks[memory]
 		// Both directions of one traffic stand in two blocks.
 		slices.SortStableFunc(rows, func(a, b *row) int { return a.block() - b.block() })
 		for i, r := range rows {
@@ -109,8 +125,9 @@ func printRates(cmd *cobra.Command, rates []speed.Rate) {
 				fmt.Sprintf("%.2f", all.Cycles), fmt.Sprintf("%.3f", all.Ratio),
 				goalText(one.Goal, one.OwnGoal), verdict})
 		}
-		t.Render()
+		tables = append(tables, t)
 	}
+	return tables
 }
 
 // goalText marks goals that nobody but this project has set.
@@ -122,11 +139,8 @@ func goalText(goal float64, own bool) string {
 	return s
 }
 
-func printLatency(cmd *cobra.Command, list []speed.Latency) {
-	if len(list) == 0 {
-		return
-	}
-	t := benchTable(cmd, "Latency of one packet through an idle NIC, cycles", 0, table.Row{
+func latencyTable(list []speed.Latency) table.Writer {
+	t := benchTable("Latency of one packet through an idle NIC, cycles", 0, table.Row{
 		"host memory", "inner", "beats", "send: doorbell to wire", "receive: wire to first burst", "receive: wire to completion"})
 	for i, l := range list {
 		if i > 0 && list[i-1].Memory != l.Memory {
@@ -134,14 +148,11 @@ func printLatency(cmd *cobra.Command, list []speed.Latency) {
 		}
 		t.AppendRow(table.Row{l.Memory, l.Inner, l.Beats, l.Send, l.Receive, l.Completion})
 	}
-	t.Render()
+	return t
 }
 
-func printInstalls(cmd *cobra.Command, list []speed.Install) {
-	if len(list) == 0 {
-		return
-	}
-	t := benchTable(cmd, "SA installation", 2, table.Row{
+func installTable(list []speed.Install) table.Writer {
+	t := benchTable("SA installation", 2, table.Row{
 		"SA", "", "key bits", "cycles commit to usable", "goal", "register writes", "reads", "cycles in all", ""})
 	for _, i := range list {
 		direction := "outbound"
@@ -150,43 +161,34 @@ func printInstalls(cmd *cobra.Command, list []speed.Install) {
 		}
 		t.AppendRow(table.Row{i.IP, direction, i.KeyBits, i.Cycles, i.Goal, i.Writes, i.Reads, i.Total, i.Verdict})
 	}
-	t.Render()
+	return t
 }
 
-func printSimulator(cmd *cobra.Command, s *speed.SimulatorSpeed) {
-	if s == nil {
-		return
-	}
-	t := benchTable(cmd, fmt.Sprintf("Simulator: one NIC, %d packets out and back in, %d cycles, %d rounds", s.Packets, s.Cycles, s.Rounds), 1, table.Row{
+func simulatorTable(s *speed.SimulatorSpeed) table.Writer {
+	t := benchTable(fmt.Sprintf("Simulator: one NIC, %d packets out and back in, %d cycles, %d rounds", s.Packets, s.Cycles, s.Rounds), 1, table.Row{
 		"", "measured", "goal", ""})
 	t.AppendRow(table.Row{"cycles/s through driver and bridge", fmt.Sprintf("%.0f", s.Rate), fmt.Sprintf("%.0f", s.RateGoal), s.RateVerdict})
 	t.AppendRow(table.Row{"cycles/s of a bare loop", fmt.Sprintf("%.0f", s.Bare), "", ""})
 	t.AppendRow(table.Row{"ratio", fmt.Sprintf("%.3f", s.Ratio), fmt.Sprintf("%.2f", s.RatioGoal), s.RatioVerdict})
-	t.Render()
+	return t
 }
 
-func printGolden(cmd *cobra.Command, list []speed.GoldenSpeed) {
-	if len(list) == 0 {
-		return
-	}
-	t := benchTable(cmd, fmt.Sprintf("Golden model, AES-GCM-%d", list[0].KeyBits), 1, table.Row{
+func goldenTable(list []speed.GoldenSpeed) table.Writer {
+	t := benchTable(fmt.Sprintf("Golden model, AES-GCM-%d", list[0].KeyBits), 1, table.Row{
 		"operation", "inner", "payload", "model MB/s", "AEAD MB/s", "ratio", "goal", ""})
 	for _, g := range list {
 		t.AppendRow(table.Row{g.Operation, g.Inner, g.Payload, fmt.Sprintf("%.0f", g.Model/1e6), fmt.Sprintf("%.0f", g.AEAD/1e6),
 			fmt.Sprintf("%.2f", g.Ratio), fmt.Sprintf("%.2f", g.Goal), g.Verdict})
 	}
-	t.Render()
+	return t
 }
 
-func printDriver(cmd *cobra.Command, list []speed.DriverSpeed) {
-	if len(list) == 0 {
-		return
-	}
-	t := benchTable(cmd, "Driver with the Go NIC, encryption off", 1, table.Row{
+func driverTable(list []speed.DriverSpeed) table.Writer {
+	t := benchTable("Driver with the Go NIC, encryption off", 1, table.Row{
 		"operation", "inner", "batch", "ns/packet", "allocations/packet", "goal", ""})
 	for _, d := range list {
 		t.AppendRow(table.Row{d.Operation, d.Inner, d.Batch, fmt.Sprintf("%.0f", d.Nanoseconds), fmt.Sprintf("%.3f", d.Allocations),
 			fmt.Sprintf("%.0f", d.Goal), d.Verdict})
 	}
-	t.Render()
+	return t
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/espalier-nic/espalier/regress/speed"
@@ -141,5 +142,28 @@ func TestLatency(t *testing.T) {
 	}
 	if len(base) != 7 || len(list) != 21 {
 		t.Errorf("%d latencies of %d sizes, want 21 of 7", len(list), len(base))
+	}
+}
+
+// TestBareLoopMustDoTheSame: a bare loop of another design, or one that was given
+// other inputs, is not compared with.
+func TestBareLoopMustDoTheSame(t *testing.T) {
+	lib := library(t)
+	for name, c := range map[string]struct{ script, want string }{
+		"other cycles": {`echo '{"cycles":100000,"mac_beats":2,"seconds":0.5}'`, "the bare loop 100000 and 2: not the same design or not the same inputs"},
+		"no result":    {`echo nothing`, "is not JSON"},
+		"no time":      {`echo '{"cycles":1,"mac_beats":2,"seconds":0}'`, "it took 0 seconds"},
+		"failure":      {`echo broken >&2; exit 3`, "exit status 3: broken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bare := filepath.Join(t.TempDir(), "bare")
+			if err := os.WriteFile(bare, []byte("#!/bin/sh\n"+c.script+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			_, err := speed.MeasureSimulator(context.Background(), lib, bare, true)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
 	}
 }
