@@ -81,15 +81,21 @@ done
 # Contents count, not names or times: a replaced file keeps its place in the list.
 digest() { sha256sum | cut -c "1-$1"; }
 contents() { local f; for f in "$@"; do sha256sum < "$f"; done; }
-design=$({ contents "${sources[@]}" ${headers[@]+"${headers[@]}"}
-    printf '%s\n' "$top" "params" ${params[@]+"${params[@]}"} "defines" ${defines[@]+"${defines[@]}"}; } | digest 64)
+hash_design() {
+    { contents "${sources[@]}" ${headers[@]+"${headers[@]}"}
+        printf '%s\n' "$top" "params" ${params[@]+"${params[@]}"} "defines" ${defines[@]+"${defines[@]}"}; } | digest 64
+}
+design=$(hash_design)
 build_id=${design:0:8}
 root=$(verilator --getenv VERILATOR_ROOT)
 config=$(printf '%s\n' "$name" "$files" "$top" "$trace$coverage$assert" ${params[@]+"${params[@]}"} -- ${defines[@]+"${defines[@]}"} -- \
     ${replace[@]+"${replace[@]}"} | digest 16)
-key=$({ echo "$design $trace $coverage $assert"; verilator --version; "$CXX" --version | head -n 1; uname -m
-    find verilator -maxdepth 1 -type f \
-        \( -name '*.cpp' -o -name '*.h' -o -name '*.mk' -o -name '*.map' -o -name '*.sh' \) | LC_ALL=C sort | xargs sha256sum; } | digest 24)
+hash_models() {
+    find verilator -maxdepth 1 -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.mk' -o -name '*.map' -o -name '*.sh' \) |
+        LC_ALL=C sort | xargs sha256sum | digest 64
+}
+models=$(hash_models)
+key=$({ echo "$design $models $trace $coverage $assert"; verilator --version; "$CXX" --version | head -n 1; uname -m; } | digest 24)
 
 mkdir -p build/sim/cache build/sim/obj
 cached=$PWD/build/sim/cache/$key
@@ -125,13 +131,19 @@ if [ ! -f "$cached/libespalier_sim.so" ] || { [ $bare = 1 ] && [ ! -x "$cached/b
         "$top" "$build_id" "$lanes" "$vectors" "$(bool $trace)" "$(bool $coverage)" "$(bool $assert)" \
         "$(verilator --version | cut -d ' ' -f 1,2)" | sed 's/"/\\"/g')" > "$obj/build_info.h"
 
-    mkdir -p "$cached"
-    targets=("$cached/libespalier_sim.so"); [ $bare = 0 ] || targets+=(bare)
+    targets=("$obj/libespalier_sim.so"); [ $bare = 0 ] || targets+=(bare)
     make -s -j "$jobs" -f verilator/library.mk OBJ="$obj" MODELS="$PWD/verilator" VERILATOR_ROOT="$root" CXX="$CXX" \
-        OBJCACHE="${OBJCACHE:-}" OUT="$cached/libespalier_sim.so" BARE="$cached/bench_bare" "${targets[@]}" >> "$log" 2>&1 ||
+        OBJCACHE="${OBJCACHE:-}" OUT="$obj/libespalier_sim.so" BARE="$obj/bench_bare" "${targets[@]}" >> "$log" 2>&1 ||
         { tail -n 60 "$log" >&2; fail "the C++ compiler refused the model"; }
     rm -f "$obj"/*.o # large, and of no use to the next build
+    [ "$(hash_design)$(hash_models)" = "$design$models" ] || fail "sources changed during the build; run it again"
+    mkdir -p "$cached"
+    # The library last: it says that the entry is there.
+    [ $bare = 0 ] || mv "$obj/bench_bare" "$cached/bench_bare"
+    mv "$obj/libespalier_sim.so" "$cached/libespalier_sim.so"
 fi
+touch "$cached"
+find build/sim/cache -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
 
 # Through a rename: a program that has the old library loaded keeps it whole.
 mkdir -p "$(dirname "$out")"

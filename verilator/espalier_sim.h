@@ -15,6 +15,7 @@
  *    assertions and internal errors return ESPALIER_SIM_EMODEL with simulated
  *    time and message and leave the instance usable only for destroy, trace
  *    close, peek and last_error; they never end the process.
+ *  - What a design prints ($display) goes to standard error.
  *  - The same library, options, seed and sequence of calls give the same cycle
  *    counts and bytes on any machine.
  */
@@ -47,8 +48,8 @@ uint32_t espalier_sim_abi(void);
 
 /* One JSON object describing the library: "design" (string), "build_id"
  * (hex string, hash of the RTL sources and parameters), "lanes", "bars" (array
- * of {"index","size"}), "vectors", "mac_ports", "trace" and "coverage" (bool),
- * "simulator" (name and version). Static storage. */
+ * of {"index","size"}), "vectors", "mac_ports", "trace", "coverage" and "assertions"
+ * (bool: compiled in), "simulator" (name and version). Static storage. */
 const char *espalier_sim_info(void);
 
 /* Creates an instance and holds it in hard reset for a few cycles. options is a
