@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package speed holds the simulated NIC to its goals in clock cycles. The
-// figures are exact, so a test may assert them; `make bench` measures more of
-// them, and for longer.
+// Package speed holds the simulated NIC to its goals in clock cycles, and the
+// driver to allocating nothing. These figures are exact, so a test may assert
+// them; `make bench` measures more of them, and for longer.
 package speed
 
 import (
@@ -165,5 +165,21 @@ func TestBareLoopMustDoTheSame(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestDriverAllocatesNothing: no allocation per packet, sent or received.
+func TestDriverAllocatesNothing(t *testing.T) {
+	list, err := speed.MeasureDriver(context.Background(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 4 {
+		t.Errorf("%d figures, want 4", len(list))
+	}
+	for _, d := range list {
+		if d.Verdict != speed.Met {
+			t.Errorf("%s, inner %d: %v allocations per packet", d.Operation, d.Inner, d.Allocations)
+		}
 	}
 }
