@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Between the NIC and its MAC: the loopback mode, and the flow of received frames around a reset. No frame is ever cut: after
-// a reset, and after a change of mode, reception begins with the first beat of a frame.
+// Between the NIC and its MAC: the loopback mode, and the flow of received frames around a reset. No frame is sent in part,
+// and after a reset and after a change of mode reception begins with the first beat of a frame.
 //
 // Its state tells whether the MAC is in the middle of a frame, so it is reset with the MAC and not by CTRL.RESET.
 
@@ -48,35 +48,37 @@ module espalier_mac_switch #(
     input  wire           s_axis_mac_tuser_i
 );
 
-    logic loop_q;   // loopback in force: the mode changes between frames only
-    logic tx_mid_q; // a frame of espalier_tx_egress has begun and not ended
-    logic rx_mid_q; // the same for the MAC
-    logic drop_q;   // the rest of the MAC's frame is thrown away
+    logic loop_q;    // loopback in force: the mode changes between frames
+    logic tx_open_q; // a frame of espalier_tx_egress was offered and has not ended
+    logic rx_mid_q;  // the MAC has begun a frame and not ended it
+    logic drop_q;    // the rest of that frame is thrown away
 
-    wire tx_beat = tx_tvalid_i && tx_tready_o;
-    wire rx_beat = s_axis_mac_tvalid_i && s_axis_mac_tready_o;
-    wire tx_mid  = tx_beat ? !tx_tlast_i : tx_mid_q;
-    wire rx_mid  = rx_beat ? !s_axis_mac_tlast_i : rx_mid_q;
+    // A change of mode waits for the frame being sent; the next one waits for the change.
+    wire change = loopback_i != loop_q;
+    wire hold   = change && !tx_open_q;
+    wire tx_go  = tx_tvalid_i && !hold;
 
-    // Once part of a frame was thrown away, all that is left of it is, also when no beat of it came meanwhile.
+    // It does not wait for the MAC: a frame being received ends here as a bad one, and the rest of it is thrown away.
+    wire cut  = change && loopback_i && rx_mid_q && !drop_q;
     wire drop = discard_i || loop_q || drop_q;
 
-    // No frame toward either side has begun or is on offer, so the mode may change.
-    wire between = !tx_mid && (!tx_tvalid_i || tx_beat) && (!rx_mid || drop);
+    wire rx_beat = s_axis_mac_tvalid_i && s_axis_mac_tready_o;
+    wire rx_mid  = rx_beat ? !s_axis_mac_tlast_i : rx_mid_q;
 
-    assign s_axis_mac_tready_o = drop || rx_tready_i;
+    assign s_axis_mac_tready_o = drop || (rx_tready_i && !hold && !cut);
+    assign tx_tready_o         = !hold && (loop_q ? rx_tready_i || discard_i : m_axis_mac_tready_i);
 
     always_ff @(posedge clk_i) begin
         if (rst_i) begin
-            loop_q   <= 1'b0;
-            tx_mid_q <= 1'b0;
-            rx_mid_q <= 1'b0;
-            drop_q   <= 1'b0;
+            loop_q    <= 1'b0;
+            tx_open_q <= 1'b0;
+            rx_mid_q  <= 1'b0;
+            drop_q    <= 1'b0;
         end else begin
-            if (between) loop_q <= loopback_i;
-            tx_mid_q <= tx_mid;
-            rx_mid_q <= rx_mid;
-            drop_q   <= drop && rx_mid;
+            if (hold && !cut) loop_q <= loopback_i;
+            tx_open_q <= tx_go && !(tx_tready_o && tx_tlast_i);
+            rx_mid_q  <= rx_mid;
+            drop_q    <= rx_mid && (drop || (cut && rx_tready_i));
         end
     end
 
@@ -84,23 +86,21 @@ module espalier_mac_switch #(
         if (loop_q) begin
             rx_tdata_o  = tx_tdata_i;
             rx_tkeep_o  = tx_tkeep_i;
-            rx_tvalid_o = tx_tvalid_i && !discard_i;
+            rx_tvalid_o = tx_go && !discard_i;
             rx_tlast_o  = tx_tlast_i;
             rx_tuser_o  = 1'b0;
-            tx_tready_o = rx_tready_i || discard_i;
         end else begin
             rx_tdata_o  = s_axis_mac_tdata_i;
-            rx_tkeep_o  = s_axis_mac_tkeep_i;
-            rx_tvalid_o = s_axis_mac_tvalid_i && !drop;
-            rx_tlast_o  = s_axis_mac_tlast_i;
-            rx_tuser_o  = s_axis_mac_tuser_i;
-            tx_tready_o = m_axis_mac_tready_i;
+            rx_tkeep_o  = cut ? '1 : s_axis_mac_tkeep_i;
+            rx_tvalid_o = cut || (s_axis_mac_tvalid_i && !drop && !hold);
+            rx_tlast_o  = cut || s_axis_mac_tlast_i;
+            rx_tuser_o  = cut || s_axis_mac_tuser_i;
         end
     end
 
     assign m_axis_mac_tdata_o  = tx_tdata_i;
     assign m_axis_mac_tkeep_o  = tx_tkeep_i;
-    assign m_axis_mac_tvalid_o = tx_tvalid_i && !loop_q;
+    assign m_axis_mac_tvalid_o = tx_go && !loop_q;
     assign m_axis_mac_tlast_o  = tx_tlast_i;
     assign m_axis_mac_tuser_o  = 1'b0;
 
