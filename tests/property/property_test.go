@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -30,6 +31,17 @@ const library = "../../build/sim/libespalier_sim.so"
 // The longest IP packet of a case: with what ESP and a tunnel over IPv6 add it
 // still fits the NIC's longest frame.
 const longest = 9000
+
+// checks is how many cases a property is tried with unless -rapid.checks says
+// otherwise: RTL takes about a second for each.
+const checks = "40"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // traffic is one random case.
 type traffic struct {
@@ -145,7 +157,7 @@ func packet(src, dst netip.Addr, size int, filling byte) []byte {
 }
 
 // run pushes the case through two NICs of a kind.
-func run(t *rapid.T, device string, c traffic) *regress.Result {
+func run(t rapid.TB, device string, c traffic) *regress.Result {
 	config := regress.DeviceConfig{Device: device, Seed: c.seed}
 	if device != "gonic" {
 		config.Options = c.sim
@@ -196,11 +208,12 @@ func TestRTL(t *testing.T) { forAWhile(t, check("sim:"+library)) }
 // TestRTLRepeats: one case twice gives the same cycle counts and the same result
 // to the last byte, with all randomness of the buses on.
 func TestRTLRepeats(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		c := draw(t)
+	cases := rapid.Custom(draw)
+	for example := range 12 {
+		c := cases.Example(example)
 		a, b := run(t, "sim:"+library, c), run(t, "sim:"+library, c)
 		if x, y := fmt.Sprintf("%+v", a), fmt.Sprintf("%+v", b); x != y {
 			t.Fatalf("two runs of one case differ:\n%s\n%s\n%v", x, y, c)
 		}
-	})
+	}
 }
