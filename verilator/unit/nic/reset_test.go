@@ -220,4 +220,11 @@ func resetInTraffic(t *testing.T, options rtlbridge.Options, seed int64, loopbac
 	if n := r.read64(regs.StatRxDropBadLoOffset) + r.read64(regs.StatRxNoSALoOffset) + r.read64(regs.StatRxUntouchedLoOffset); n != 0 {
 		t.Errorf("%d frames that nobody sent", n)
 	}
+	// No use of an SA is still counted from before: DELETE ends.
+	for _, a := range []*sa{out, &in} {
+		r.write(regs.SAHandleOffset, a.handle)
+		if status := r.saCommand(regs.SAOpDelete); status.Result() != regs.SAResultOK {
+			t.Errorf("DELETE after the reset: %v", status.Result())
+		}
+	}
 }
