@@ -194,7 +194,7 @@ func TestMemoryEnable(t *testing.T) {
 	}
 }
 
-// TestInterruptThroughTable programs the MSI-X table as a guest would.
+// TestPendingWhileBusMasterOff: an interrupt that may not be sent stays pending.
 func TestPendingWhileBusMasterOff(t *testing.T) {
 	f := openTiny(t, Config{})
 	ok(t, f.SetVectors(8))
@@ -211,6 +211,26 @@ func TestPendingWhileBusMasterOff(t *testing.T) {
 		if n, err := f.WaitInterrupt(context.Background(), v); n != 1 || err != nil {
 			t.Errorf("vector %d: %d, %v", v, n, err)
 		}
+	}
+}
+
+// TestResetDisablesInterrupts: after a reset vectors must be enabled anew, and
+// what came before is forgotten.
+func TestResetDisablesInterrupts(t *testing.T) {
+	ctx := context.Background()
+	f := openTiny(t, Config{})
+	ok(t, f.SetVectors(1))
+	ok(t, bar0(t, f).Write32(tinyInterrupt, 1))
+	ok(t, f.Run(10))
+	ok(t, f.Reset(ctx))
+	if n, err := f.WaitInterrupt(ctx, 0); !errors.Is(err, pcie.ErrRange) {
+		t.Errorf("wait after the reset: %d, %v", n, err)
+	}
+	ok(t, f.SetVectors(1))
+	soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	if n, err := f.WaitInterrupt(soon, 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("interrupt from before the reset: %d, %v", n, err)
 	}
 }
 

@@ -366,6 +366,13 @@ func TestRecorderReportsFullDisk(t *testing.T) {
 	if err := r.Close(); err == nil || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("close: %v", err)
 	}
+	// So little that only Close writes it.
+	r, err = NewRecorder(&full{}, 250)
+	ok(t, err)
+	ok(t, r.Add(f.Port(), "f"))
+	if err := r.Close(); err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("close of a small file: %v", err)
+	}
 	if _, err := NewRecorder(nil, 0); err == nil {
 		t.Error("a clock of 0 MHz")
 	}

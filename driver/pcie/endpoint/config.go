@@ -184,13 +184,9 @@ func (s *configSpace) write(offset, width int, value uint32) {
 	}
 }
 
-// takeReset says whether Initiate Function Level Reset was written, and clears
-// it: the bit always reads 0.
-func (s *configSpace) takeReset() bool {
-	control := s.get16(offsetDevControl)
-	s.set16(offsetDevControl, control&^controlFLR)
-	return control&controlFLR != 0
-}
+// resetRequested says whether Initiate Function Level Reset was written. The
+// reset that follows clears it: the bit always reads 0.
+func (s *configSpace) resetRequested() bool { return s.get16(offsetDevControl)&controlFLR != 0 }
 
 func (s *configSpace) setCommand(bits uint16) {
 	s.set16(offsetCommand, s.get16(offsetCommand)|bits)

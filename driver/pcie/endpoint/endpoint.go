@@ -140,7 +140,7 @@ func (e *Endpoint) ConfigWrite(offset, width int, value uint32) error {
 	}
 	e.mu.Lock()
 	e.space.write(offset, width, value)
-	if e.space.takeReset() {
+	if e.space.resetRequested() {
 		e.mu.Unlock()
 		e.FunctionReset()
 		return nil

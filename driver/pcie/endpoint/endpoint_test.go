@@ -292,6 +292,9 @@ func TestMSIXTable(t *testing.T) {
 	if !slices.Equal(r.messages, []Message{{Vector: 5, Address: 0x1_FEE0_1000, Data: 0x4021}}) {
 		t.Errorf("messages %v", r.messages)
 	}
+	if v, _ := bar.Read32(5*16 + 12); v != 0 {
+		t.Errorf("vector control %#x: reserved bits were written", v)
+	}
 	if v, _ := bar.Read64(5 * 16); v != 0x1_FEE0_1000 {
 		t.Errorf("message address %#x", v)
 	}
