@@ -22,6 +22,7 @@ type saTable struct {
 	count     int
 	inbound   map[selector]Handle
 	abandoned *abandoned
+	window    windowWords
 
 	// sequence holds, per slot, what TXQueue.Post checks without the lock.
 	sequence []atomic.Uint64
@@ -47,6 +48,27 @@ type abandoned struct {
 	sa   SA
 }
 
+// windowWords is what the SA window's words are known to hold, so that AddSA
+// writes only those that differ: SAs have most of their addresses in common.
+// Key and salt are never known: the NIC clears them after each operation.
+type windowWords struct {
+	value [regs.SARecordKeyWord]uint32
+	known [regs.SARecordKeyWord]bool
+}
+
+func (w *windowWords) holds(word int, value uint32) bool {
+	return word < len(w.known) && w.known[word] && w.value[word] == value
+}
+
+func (w *windowWords) learn(word int, value uint32) {
+	if word < len(w.known) && word != regs.SARecordSaltWord {
+		w.value[word], w.known[word] = value, true
+	}
+}
+
+// forget is for when something else has written the window.
+func (w *windowWords) forget() { *w = windowWords{} }
+
 // sequenceLive marks an entry of saTable.sequence as an SA with ESN.
 const sequenceLive = 1 << 48
 
@@ -65,6 +87,7 @@ func (t *saTable) init(capacity int) {
 	t.first, t.count = 0, capacity
 	t.inbound = make(map[selector]Handle)
 	t.abandoned = nil
+	t.window.forget()
 	if len(t.sequence) != capacity {
 		t.sequence = make([]atomic.Uint64, capacity)
 	}
@@ -288,10 +311,16 @@ func (n *NIC) writeRecord(sa *SA) error {
 		record = regs.SARecord{}
 	}()
 	used := regs.SARecordKeyWord + len(sa.Key)/4
+	window := &n.sas.window
 	for i, w := range words[:used] {
+		if window.holds(i, w) {
+			continue
+		}
 		if err := n.write(regs.SARecordOffset+4*uint64(i), w); err != nil {
+			window.forget()
 			return err
 		}
+		window.learn(i, w)
 	}
 	return nil
 }
@@ -332,8 +361,10 @@ func (n *NIC) UpdateSA(ctx context.Context, h Handle, hi uint32) error {
 		return refuse(op, "handle", h, "SAs with ESN", ErrInvalid)
 	}
 	if err := n.write(regs.SAESNHiOffset, hi); err != nil {
+		t.window.forget()
 		return fmt.Errorf("%s: %w", op, err)
 	}
+	t.window.learn(regs.SARecordESNHiWord, hi)
 	status, err := n.command(ctx, regs.SAOpUpdate, regs.SAHandle(h))
 	if err != nil {
 		t.abandoned = &abandoned{op: regs.SAOpUpdate, slot: h.Slot(), sa: SA{SequenceHi: hi}}
@@ -395,6 +426,7 @@ func (n *NIC) ReadSA(ctx context.Context, h Handle) (SA, error) {
 
 // readSlot reads a slot; handle 0 says that it is empty. The window is locked.
 func (n *NIC) readSlot(ctx context.Context, slot int) (Handle, SA, error) {
+	n.sas.window.forget() // the NIC writes it
 	status, err := n.command(ctx, regs.SAOpRead, regs.SAHandle(0).WithIndex(uint16(slot)))
 	if err != nil {
 		n.sas.abandoned = &abandoned{op: regs.SAOpRead}
