@@ -88,7 +88,7 @@ func Load(path string) (*Library, error) {
 	if err := remember(absolute); err != nil {
 		return nil, fmt.Errorf("simulator %s: %w", path, err)
 	}
-	handle, err := purego.Dlopen(absolute, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	handle, err := openLibrary(absolute)
 	if err != nil {
 		return nil, fmt.Errorf("simulator %s: %w: %w", path, ErrNotLibrary, err)
 	}
@@ -154,7 +154,7 @@ func remember(path string) error {
 // bind checks the version before it looks for anything else.
 func (l *Library) bind(handle uintptr) error {
 	symbol := func(name string) (uintptr, error) {
-		at, err := purego.Dlsym(handle, name)
+		at, err := findSymbol(handle, name)
 		if err != nil || at == 0 {
 			return 0, fmt.Errorf("%w: it has no symbol %s", ErrNotSimulator, name)
 		}
