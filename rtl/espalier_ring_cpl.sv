@@ -189,8 +189,11 @@ module espalier_ring_cpl #(
     logic [2:0]    b_count;
     wire           b_fail = m_axi_bresp_i != 2'b00;
 
+    // Most cycles change nothing but timers: one condition keeps simulators out of the loop.
+    wire changes = accept || take || pop_i || m_axi_bvalid_i || lost_q != '0 || start_i != '0 || rst_i;
+
     always_ff @(posedge clk_i) begin
-        for (int q = 0; q < NUM_QUEUES; q++) begin
+        if (changes) for (int q = 0; q < NUM_QUEUES; q++) begin
             if (store && cpl_queue_i == 4'(q)) begin
                 slot_q[q] <= slot_q[q] + 4'd1;
                 wpos_q[q] <= (wpos_q[q] + 16'd1) & mask_i[q*16 +: 16];
@@ -203,8 +206,6 @@ module espalier_ring_cpl #(
                           - ((take && sel_q == QW'(q)) ? 4'(take_num) : 4'd0);
             out_q[q]   <= out_q[q] + 16'(pop_i && pop_queue_i == 4'(q)) - 16'(accept && cpl_queue_i == 4'(q));
             under_q[q] <= under_q[q] + 5'(take && sel_q == QW'(q)) - 5'(m_axi_bvalid_i && b_queue == QW'(q));
-            if (pend_q[q] == '0 || (take && sel_q == QW'(q))) timer_q[q] <= batch_timer_i[q*16 +: 16];
-            else if (timer_q[q] != '0) timer_q[q] <= timer_q[q] - 16'd1;
             if (error_o && b_queue == QW'(q)) lost_q[q] <= 1'b1;
             if (start_i[q] || rst_i) begin
                 slot_q[q]  <= '0;
@@ -218,8 +219,18 @@ module espalier_ring_cpl #(
                 pend_q[q]  <= '0;
                 out_q[q]   <= '0;
                 under_q[q] <= '0;
-                timer_q[q] <= '0;
             end
+        end
+    end
+
+    // A timer starts with the first entry gathered, and again when a batch was taken.
+    always_ff @(posedge clk_i) begin
+        for (int q = 0; q < NUM_QUEUES; q++) begin
+            if ((store && cpl_queue_i == 4'(q) && pend_q[q] == '0) || (take && sel_q == QW'(q)))
+                timer_q[q] <= batch_timer_i[q*16 +: 16];
+            else if (timer_q[q] != '0 && pend_q[q] != '0)
+                timer_q[q] <= timer_q[q] - 16'd1;
+            if (rst_i) timer_q[q] <= '0;
         end
     end
 

@@ -216,8 +216,11 @@ module espalier_ring_fetch #(
     // ---------------------------------------------------------------------------
     // Per-queue counts
 
+    // Most cycles change nothing: one condition keeps simulators out of the loop.
+    wire changes = issue || pop_i || m_axi_rvalid_i || start_i != '0 || rst_i;
+
     always_ff @(posedge clk_i) begin
-        for (int q = 0; q < NUM_QUEUES; q++) begin
+        if (changes) for (int q = 0; q < NUM_QUEUES; q++) begin
             if (issue && sel_q == QW'(q)) fetch_idx_q[q] <= (fetch_idx_q[q] + 16'(num_q)) & mask_i[q*16 +: 16];
             if (pop_i && pop_queue_i == 4'(q)) pop_idx_q[q] <= (pop_idx_q[q] + 16'd1) & mask_i[q*16 +: 16];
             rsv_q[q]   <= rsv_q[q] + ((issue && sel_q == QW'(q)) ? CW'(num_q) : CW'(0))

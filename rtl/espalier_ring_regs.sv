@@ -98,7 +98,7 @@ module espalier_ring_regs #(
     always_comb begin
         known = page_ok;
         rdata = '0;
-        case (offset)
+        if (access) case (offset)
             espalier_regs_pkg::QUEUE_CTRL_ADDR: begin
                 rdata[espalier_regs_pkg::QUEUE_CTRL_ENABLE_LSB]                             = enable_q[queue];
                 rdata[espalier_regs_pkg::QUEUE_CTRL_RING_LOG2_LSB +: espalier_regs_pkg::QUEUE_CTRL_RING_LOG2_W] = log2_q[queue];
@@ -150,11 +150,26 @@ module espalier_ring_regs #(
     // Each queue by itself: what is written, what goes wrong.
     logic [NUM_QUEUES-1:0] hit, enabling, disabling, bad_config, bad_tail, bad_fetch, bad_cpl, fails;
     always_comb begin
-        for (int q = 0; q < NUM_QUEUES; q++) begin
+        for (int q = 0; q < NUM_QUEUES; q++) start_o[q] = enable_q[q] && !run_q[q] && !error_q[q] && !busy_i[q];
+    end
+
+    // In most cycles there is none of it: one condition keeps simulators out of the loops.
+    wire concerned = write || fetch_error_i || cpl_error_i;
+    wire changes   = concerned || start_o != '0 || rst_i;
+
+    always_comb begin
+        hit        = '0;
+        enabling   = '0;
+        disabling  = '0;
+        bad_config = '0;
+        bad_tail   = '0;
+        bad_fetch  = '0;
+        bad_cpl    = '0;
+        fails      = '0;
+        if (concerned) for (int q = 0; q < NUM_QUEUES; q++) begin
             hit[q]        = write && page == 4'(q);
             enabling[q]   = hit[q] && offset == espalier_regs_pkg::QUEUE_CTRL_ADDR && enable_bit && !enable_q[q];
             disabling[q]  = hit[q] && offset == espalier_regs_pkg::QUEUE_CTRL_ADDR && !enable_bit;
-            start_o[q]    = enable_q[q] && !run_q[q] && !error_q[q] && !busy_i[q];
             bad_config[q] = enabling[q] && !config_ok;
             bad_tail[q]   = hit[q] && offset == espalier_regs_pkg::QUEUE_TAIL_ADDR && enable_q[q] && !tail_ok;
             bad_fetch[q]  = run_q[q] && fetch_error_i && fetch_error_queue_i == QW'(q);
@@ -166,7 +181,7 @@ module espalier_ring_regs #(
     end
 
     always_ff @(posedge clk_i) begin
-        for (int q = 0; q < NUM_QUEUES; q++) begin
+        if (changes) for (int q = 0; q < NUM_QUEUES; q++) begin
             if (start_o[q]) begin
                 run_q[q]        <= 1'b1;
                 mask_q[q]       <= ~(16'hFFFF << log2_q[q]);
