@@ -123,6 +123,26 @@ func TestCopy(t *testing.T) {
 	}
 }
 
+// TestReordering: reads of different IDs overtake each other and interleave with
+// mem_reorder, and never without.
+func TestReordering(t *testing.T) {
+	for _, reorder := range []uint64{0, 1} {
+		pool := hostmem.NewPool()
+		m := mustAlloc(t, pool, 16384)
+		s := tinySim(t, Options{"mem_reorder": reorder, "mem_read_latency_min": 1, "mem_read_latency_max": 60}, 3)
+		mustAdd(t, s, m)
+		startCopy(t, s, m.IOVA, m.IOVA+8192, 100)
+		if result, _ := finishCopy(t, s); result != 0 {
+			t.Fatalf("result %d", result)
+		}
+		interleaved, overtaken := mustRead(t, s, tinyInterleaved), mustRead(t, s, tinyOvertaken)
+		if (interleaved > 0) != (reorder == 1) || (overtaken > 0) != (reorder == 1) {
+			t.Errorf("mem_reorder %d: %d beats interleaved, %d chunks out of turn", reorder, interleaved, overtaken)
+		}
+		ok(t, pool.Close())
+	}
+}
+
 func mustAlloc(t testing.TB, pool *hostmem.Pool, size int) *pcie.Memory {
 	t.Helper()
 	m, err := pool.Alloc(size)
@@ -545,12 +565,20 @@ func TestHardReset(t *testing.T) {
 	mustWrite(t, s, tinyScratch, 5, 4)
 	sendLong(t, s)
 	startCopy(t, s, 0x1000, 0x2000, 50)
+	mustWrite(t, s, tinyInterrupt, 1, 4)
+	if _, _, err := s.Advance(5, 0); err != nil {
+		t.Fatal(err)
+	}
 	before := s.Cycle()
 	if err := s.HardReset(); err != nil {
 		t.Fatal(err)
 	}
 	if s.Cycle() <= before {
 		t.Error("cycles do not go on")
+	}
+	counts := make([]uint32, 8)
+	if err := s.Interrupts(counts); err != nil || !slices.Equal(counts, make([]uint32, 8)) {
+		t.Errorf("interrupts from before the reset: %v, %v", counts, err)
 	}
 	if mustRead(t, s, tinyScratch) != 0 || mustRead(t, s, tinyChunks) != 0 {
 		t.Error("registers survived")

@@ -10,19 +10,21 @@ import (
 
 // Registers of verilator/testdata/tiny_nic.sv.
 const (
-	tinyID        = 0x00
-	tinyScratch   = 0x04
-	tinyMisbehave = 0x08
-	tinyInterrupt = 0x0C
-	tinySource    = 0x10
-	tinyTarget    = 0x18
-	tinyChunks    = 0x20
-	tinyStrobe    = 0x24
-	tinyResult    = 0x28
-	tinyFrames    = 0x2C
-	tinyVector    = 0x30
-	tinyBuildID   = 0x34
-	tinyBank      = 0x40
+	tinyID          = 0x00
+	tinyScratch     = 0x04
+	tinyMisbehave   = 0x08
+	tinyInterrupt   = 0x0C
+	tinySource      = 0x10
+	tinyTarget      = 0x18
+	tinyChunks      = 0x20
+	tinyStrobe      = 0x24
+	tinyResult      = 0x28
+	tinyFrames      = 0x2C
+	tinyVector      = 0x30
+	tinyBuildID     = 0x34
+	tinyInterleaved = 0x38
+	tinyOvertaken   = 0x3C
+	tinyBank        = 0x40
 
 	tinyIDValue = 0x594E4954 // "TINY"
 )

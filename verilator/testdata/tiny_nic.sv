@@ -14,6 +14,9 @@
 //   0x28  RESULT      bit 0: a read failed, bit 1: a write failed; cleared by CHUNKS
 //   0x2C  FRAMES      frames sent back
 //   0x30  VECTOR      interrupt vector raised when a copy is done
+//   0x34  BUILD_ID
+//   0x38  INTERLEAVED read beats that came inside another chunk's burst
+//   0x3C  OVERTAKEN   chunks whose read ended out of turn
 //   0x40+ BANK        16 words of memory
 // Anything else answers with a bus error.
 
@@ -211,6 +214,8 @@ module tiny_nic #(
                 16'h0A: s_axil_rdata_o <= {30'd0, result_q};
                 16'h0B: s_axil_rdata_o <= frames_q;
                 16'h0D: s_axil_rdata_o <= BUILD_ID;
+                16'h0E: s_axil_rdata_o <= interleaved_q;
+                16'h0F: s_axil_rdata_o <= overtaken_q;
                 16'b0000_0000_0001_????: s_axil_rdata_o <= bank[raddr[3:0]];
                 default: s_axil_rresp_o <= 2'b11;
             endcase
@@ -240,6 +245,10 @@ module tiny_nic #(
     logic [CW-1:0] beat_q;
     logic         running_q, aw_done_q, w_done_q;
     logic         bad_ar_q;
+    logic [31:0]  interleaved_q, overtaken_q;
+    logic         inside_q;    // a burst has begun and not ended
+    logic [1:0]   inside_id_q; // the last beat's ID
+    logic [1:0]   oldest_id_q; // ID of the chunk to end next if none overtakes another
 
     wire [1:0] read_id = read_chunk_q[1:0];
     wire [1:0] write_id = write_chunk_q[1:0];
@@ -289,6 +298,7 @@ module tiny_nic #(
             to_finish_q <= left_q;
             read_chunk_q <= 32'd0;
             write_chunk_q <= 32'd0;
+            oldest_id_q <= 2'd0;
         end
         if (copy_done) running_q <= 1'b0;
 
@@ -331,7 +341,13 @@ module tiny_nic #(
             if (m_axi_rresp_i != 2'b00) read_failed <= 1'b1;
             assert (m_axi_rlast_i == (fill_q[r_id] == LAST)) else $error("RLAST is wrong");
             assert (read_out_q[r_id]) else $error("read data that was not asked for");
+            inside_q <= !m_axi_rlast_i;
+            inside_id_q <= r_id;
+            if (inside_q && r_id != inside_id_q) interleaved_q <= interleaved_q + 1;
             if (m_axi_rlast_i) begin
+                // In order, chunks end as 0, 1, 2, 3, 0 ...
+                if (r_id != oldest_id_q) overtaken_q <= overtaken_q + 1;
+                oldest_id_q <= oldest_id_q + 1'b1;
                 read_out_q[r_id] <= 1'b0;
                 full_q[r_id] <= 1'b1;
             end
@@ -361,6 +377,10 @@ module tiny_nic #(
             ar_valid_q <= 1'b0;
             bad_ar_q <= 1'b0;
             bad_wlast_q <= 1'b0;
+            inside_q <= 1'b0;
+            oldest_id_q <= 2'd0;
+            interleaved_q <= 32'd0;
+            overtaken_q <= 32'd0;
             read_out_q <= 4'd0;
             full_q <= 4'd0;
             write_out_q <= 4'd0;
