@@ -52,7 +52,7 @@ const (
 const (
 	minRingLog2 = 3
 	maxRingLog2 = 15
-	prefetch    = 32 // descriptors cached per queue
+	prefetch    = 64 // descriptors cached per queue
 )
 
 func (o Options) complete() (Options, error) {
