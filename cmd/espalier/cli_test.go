@@ -268,11 +268,13 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--mount"}
+	// Propagation stays as it is because changing it needs a root folder that is
+	// a mount point, which a chroot's is not; so the script unmounts.
+	args := []string{"--mount", "--propagation", "unchanged"}
 	if os.Geteuid() != 0 {
 		args = append(args, "--map-root-user")
 	}
-	script := `mkdir o && mount -t tmpfs -o size=64k tmpfs o && { ` + program + ` run --device gonic --out o ` + capture + `; echo "exit $?"; ls -A o; }`
+	script := `mkdir o && mount -t tmpfs -o size=64k tmpfs o && { ` + program + ` run --device gonic --out o ` + capture + `; echo "exit $?"; ls -A o; umount o; }`
 	cmd := exec.Command("unshare", append(args, "sh", "-c", script)...)
 	cmd.Dir = folder
 	out, err := cmd.CombinedOutput()
