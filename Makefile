@@ -20,7 +20,7 @@ CAPTURES := $(wildcard tests/captures/*.pcap)
 
 export ESPALIER_PYTHON := $(CURDIR)/build/venv/bin/python
 
-.PHONY: help run test bench soak build sim sim-trace lint format format-check vet regs setup-run setup-test clean
+.PHONY: help run test bench soak build sim sim-trace lint format format-check vet regs setup setup-run setup-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,8 @@ soak: setup-test sim ## the property tests for much longer, with new seeds each 
 regs: ## regenerate everything that comes from regs/espalier.rdl
 	@scripts/setup.sh regs
 	@$(ESPALIER_PYTHON) regs/generate.py
+
+setup: setup-test ## install everything that the other targets need
 
 setup-run:
 	@scripts/setup.sh run
