@@ -478,3 +478,164 @@ func (r *SARecord) SetWords(w *[SARecordWords]uint32) {
 	copy(r.Src[:], w[SARecordSrcWord:])
 	copy(r.Key[:], w[SARecordKeyWord:])
 }
+
+// MailboxCommandWords is the number of 32-bit words of a MailboxCommand.
+const MailboxCommandWords = 32
+
+// MailboxCommandOffset is the byte offset in BAR 0 of the window's first word of a MailboxCommand; the words follow one another.
+const MailboxCommandOffset = MboxCommandHeaderOffset
+
+// Indices of the first word of each part of a MailboxCommand.
+const (
+	MailboxCommandHeaderWord   = 0
+	MailboxCommandHandleWord   = 1
+	MailboxCommandReservedWord = 2
+	MailboxCommandSPIWord      = 4
+	MailboxCommandFlagsWord    = 5
+	MailboxCommandESNHiWord    = 6
+	MailboxCommandSaltWord     = 7
+	MailboxCommandDstWord      = 8
+	MailboxCommandSrcWord      = 12
+	MailboxCommandKeyWord      = 16
+	MailboxCommandUnusedWord   = 24
+)
+
+// MailboxCommand: One command to the control processor, in a slot of the command page.
+type MailboxCommand struct {
+	// Header: What to do.
+	Header MboxCommandHeader
+	// Handle: SA handle, as in SA_HANDLE.
+	Handle uint32
+	// Reserved: 0.
+	Reserved [2]uint32
+	// SPI: The words from here to KEY are those of the SA window.
+	SPI uint32
+	// Flags: As SA.FLAGS.
+	Flags uint32
+	// ESNHi: As SA.ESN_HI.
+	ESNHi uint32
+	// Salt: As SA.SALT.
+	Salt uint32
+	// Dst: As SA.DST.
+	Dst [4]uint32
+	// Src: As SA.SRC.
+	Src [4]uint32
+	// Key: As SA.KEY.
+	Key [8]uint32
+	// Unused: 0.
+	Unused [8]uint32
+}
+
+// Words returns the record as the words of the window, in order.
+func (r *MailboxCommand) Words() (w [MailboxCommandWords]uint32) {
+	w[MailboxCommandHeaderWord] = uint32(r.Header)
+	w[MailboxCommandHandleWord] = r.Handle
+	copy(w[MailboxCommandReservedWord:], r.Reserved[:])
+	w[MailboxCommandSPIWord] = r.SPI
+	w[MailboxCommandFlagsWord] = r.Flags
+	w[MailboxCommandESNHiWord] = r.ESNHi
+	w[MailboxCommandSaltWord] = r.Salt
+	copy(w[MailboxCommandDstWord:], r.Dst[:])
+	copy(w[MailboxCommandSrcWord:], r.Src[:])
+	copy(w[MailboxCommandKeyWord:], r.Key[:])
+	copy(w[MailboxCommandUnusedWord:], r.Unused[:])
+	return w
+}
+
+// SetWords is the inverse of Words.
+func (r *MailboxCommand) SetWords(w *[MailboxCommandWords]uint32) {
+	r.Header = MboxCommandHeader(w[MailboxCommandHeaderWord])
+	r.Handle = w[MailboxCommandHandleWord]
+	copy(r.Reserved[:], w[MailboxCommandReservedWord:])
+	r.SPI = w[MailboxCommandSPIWord]
+	r.Flags = w[MailboxCommandFlagsWord]
+	r.ESNHi = w[MailboxCommandESNHiWord]
+	r.Salt = w[MailboxCommandSaltWord]
+	copy(r.Dst[:], w[MailboxCommandDstWord:])
+	copy(r.Src[:], w[MailboxCommandSrcWord:])
+	copy(r.Key[:], w[MailboxCommandKeyWord:])
+	copy(r.Unused[:], w[MailboxCommandUnusedWord:])
+}
+
+// MailboxResponseWords is the number of 32-bit words of a MailboxResponse.
+const MailboxResponseWords = 32
+
+// MailboxResponseOffset is the byte offset in BAR 0 of the window's first word of a MailboxResponse; the words follow one another.
+const MailboxResponseOffset = MboxResponseHeaderOffset
+
+// Indices of the first word of each part of a MailboxResponse.
+const (
+	MailboxResponseHeaderWord   = 0
+	MailboxResponseHandleWord   = 1
+	MailboxResponseDetailWord   = 2
+	MailboxResponseCyclesWord   = 3
+	MailboxResponseSPIWord      = 4
+	MailboxResponseFlagsWord    = 5
+	MailboxResponseESNHiWord    = 6
+	MailboxResponseReservedWord = 7
+	MailboxResponseDstWord      = 8
+	MailboxResponseSrcWord      = 12
+	MailboxResponseCountersWord = 16
+	MailboxResponseUnusedWord   = 24
+)
+
+// MailboxResponse: The answer to one command, in the slot of the same number of the response page.
+type MailboxResponse struct {
+	// Header: How it ended.
+	Header MboxResponseHeader
+	// Handle: Handle of the SA that was added, restored or read, else the command's.
+	Handle uint32
+	// Detail: About a refusal.
+	Detail MboxResponseDetail
+	// Cycles: Clock cycles from taking the command to this answer.
+	Cycles uint32
+	// SPI: From here on only for READ_SA and NEXT_SA: as SA.SPI.
+	SPI uint32
+	// Flags: As SA.FLAGS.
+	Flags uint32
+	// ESNHi: As SA.ESN_HI.
+	ESNHi uint32
+	// Reserved: 0.
+	Reserved uint32
+	// Dst: As SA.DST.
+	Dst [4]uint32
+	// Src: As SA.SRC.
+	Src [4]uint32
+	// Counters: As SA_COUNTERS.
+	Counters [8]uint32
+	// Unused: 0.
+	Unused [8]uint32
+}
+
+// Words returns the record as the words of the window, in order.
+func (r *MailboxResponse) Words() (w [MailboxResponseWords]uint32) {
+	w[MailboxResponseHeaderWord] = uint32(r.Header)
+	w[MailboxResponseHandleWord] = r.Handle
+	w[MailboxResponseDetailWord] = uint32(r.Detail)
+	w[MailboxResponseCyclesWord] = r.Cycles
+	w[MailboxResponseSPIWord] = r.SPI
+	w[MailboxResponseFlagsWord] = r.Flags
+	w[MailboxResponseESNHiWord] = r.ESNHi
+	w[MailboxResponseReservedWord] = r.Reserved
+	copy(w[MailboxResponseDstWord:], r.Dst[:])
+	copy(w[MailboxResponseSrcWord:], r.Src[:])
+	copy(w[MailboxResponseCountersWord:], r.Counters[:])
+	copy(w[MailboxResponseUnusedWord:], r.Unused[:])
+	return w
+}
+
+// SetWords is the inverse of Words.
+func (r *MailboxResponse) SetWords(w *[MailboxResponseWords]uint32) {
+	r.Header = MboxResponseHeader(w[MailboxResponseHeaderWord])
+	r.Handle = w[MailboxResponseHandleWord]
+	r.Detail = MboxResponseDetail(w[MailboxResponseDetailWord])
+	r.Cycles = w[MailboxResponseCyclesWord]
+	r.SPI = w[MailboxResponseSPIWord]
+	r.Flags = w[MailboxResponseFlagsWord]
+	r.ESNHi = w[MailboxResponseESNHiWord]
+	r.Reserved = w[MailboxResponseReservedWord]
+	copy(r.Dst[:], w[MailboxResponseDstWord:])
+	copy(r.Src[:], w[MailboxResponseSrcWord:])
+	copy(r.Counters[:], w[MailboxResponseCountersWord:])
+	copy(r.Unused[:], w[MailboxResponseUnusedWord:])
+}

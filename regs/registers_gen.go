@@ -31,6 +31,9 @@ const (
 	CapFrameOffset = 0x24
 	// CapClockOffset: Clock for which the design is meant; what a cycle counts.
 	CapClockOffset = 0x28
+	// LayoutCpOffset: Where the pages of the control processor are, as page numbers; with
+	// CAP_FEATURE.CONTROL_PROCESSOR.
+	LayoutCpOffset = 0x2c
 	// CtrlOffset: Global control.
 	CtrlOffset = 0x40
 	// StatusOffset: Global status.
@@ -146,6 +149,102 @@ const (
 	StatRxErrDMALoOffset = 0x2078
 	// StatRxErrDMAHiOffset: Frames lost with DMA_WRITE: bits 63:32 as of the last read of LO.
 	StatRxErrDMAHiOffset = 0x207c
+	// CpCtrlOffset: The control processor.
+	CpCtrlOffset = 0x3000
+	// CpStatusOffset: State of the control processor.
+	CpStatusOffset = 0x3004
+	// CpHeartbeatOffset: Counts writes of the firmware; a write restarts the watchdog.
+	CpHeartbeatOffset = 0x3008
+	// CpFwVersionOffset: Version of the firmware that runs.
+	CpFwVersionOffset = 0x300c
+	// CpFwBuildOffset: Build id of the firmware that runs.
+	CpFwBuildOffset = 0x3010
+	// CpLoadAddrOffset: Write: byte address of the next word loaded, a multiple of 4; 0 starts an
+	// image and its CRC. Ignored while the processor runs.
+	CpLoadAddrOffset = 0x3014
+	// CpLoadDataOffset: Write: loads a word and advances CP_LOAD_ADDR by 4. Ignored while the
+	// processor runs. Reads as 0.
+	CpLoadDataOffset = 0x3018
+	// CpLoadCrcOffset: CRC-32 (IEEE 802.3, reflected, not inverted at the end) of what was loaded from
+	// address 0 on; 0xDEBB20E3 after an image that ends in its CRC.
+	CpLoadCrcOffset = 0x301c
+	// CpRamOffset: Size of the processor's memory.
+	CpRamOffset = 0x3020
+	// CpWatchdogOffset: Clock cycles without a write of CP_HEARTBEAT after which the processor counts
+	// as hung.
+	CpWatchdogOffset = 0x3024
+	// CpPcOffset: Address of the last instruction fetched; after a fault, where it happened.
+	CpPcOffset = 0x3028
+	// CpLogHeadOffset: Bytes ever written to the log since the processor was started; the next goes to
+	// this number modulo 4096 of the log page.
+	CpLogHeadOffset = 0x302c
+	// MboxDoorbellOffset: Write a slot's number: its command is posted. Ignored if the slot is posted
+	// already.
+	MboxDoorbellOffset = 0x3040
+	// MboxPendingOffset: Slots posted and not answered.
+	MboxPendingOffset = 0x3044
+	// MboxDoneOffset: Slots answered; write 1 to clear. Each answer is one event on MBOX_CTRL.VECTOR,
+	// and so is a fault of the processor.
+	MboxDoneOffset = 0x3048
+	// MboxCtrlOffset: Mailbox.
+	MboxCtrlOffset = 0x304c
+	// MboxSizeOffset: Size of the mailbox.
+	MboxSizeOffset = 0x3050
+	// CpNextOffset: Firmware: the next slot posted. Reading takes it from the queue.
+	CpNextOffset = 0x3080
+	// CpAnswerOffset: Firmware: write a slot's number: its response is complete.
+	CpAnswerOffset = 0x3084
+	// CpAliveOffset: Firmware: write anything: alive. Read as CP_HEARTBEAT.
+	CpAliveOffset = 0x3088
+	// CpReportOffset: Firmware: sets the bits of CP_STATUS.
+	CpReportOffset = 0x308c
+	// CpSetVersionOffset: Firmware: value of CP_FW_VERSION.
+	CpSetVersionOffset = 0x3090
+	// CpSetBuildOffset: Firmware: value of CP_FW_BUILD.
+	CpSetBuildOffset = 0x3094
+	// CpLogPutOffset: Firmware: write one byte to the log.
+	CpLogPutOffset = 0x3098
+	// CpSALiveOffset: Firmware: SA slots in use.
+	CpSALiveOffset = 0x309c
+	// CpSelftestOffset: Firmware: start one self-test: a frame from the self-test page through one
+	// crypt unit and back there. Ignored once SELFTEST_PASSED.
+	CpSelftestOffset = 0x30a0
+	// CpSelftestSAOffset: Firmware: SA slot whose keys the self-test uses.
+	CpSelftestSAOffset = 0x30a4
+	// CpSelftestSaltOffset: Firmware: salt of the self-test.
+	CpSelftestSaltOffset = 0x30a8
+	// CpSelftestESNHiOffset: Firmware: upper half of the sequence number of the self-test.
+	CpSelftestESNHiOffset = 0x30ac
+	// CpSelftestStatusOffset: Firmware: outcome of the self-test.
+	CpSelftestStatusOffset = 0x30b0
+	// MboxCommandHeaderOffset: What to do.
+	MboxCommandHeaderOffset = 0x4000
+	// MboxCommandHandleOffset: SA handle, as in SA_HANDLE.
+	MboxCommandHandleOffset = 0x4004
+	// MboxCommandSPIOffset: The words from here to KEY are those of the SA window.
+	MboxCommandSPIOffset = 0x4010
+	// MboxCommandFlagsOffset: As SA.FLAGS.
+	MboxCommandFlagsOffset = 0x4014
+	// MboxCommandESNHiOffset: As SA.ESN_HI.
+	MboxCommandESNHiOffset = 0x4018
+	// MboxCommandSaltOffset: As SA.SALT.
+	MboxCommandSaltOffset = 0x401c
+	// MboxResponseHeaderOffset: How it ended.
+	MboxResponseHeaderOffset = 0x5000
+	// MboxResponseHandleOffset: Handle of the SA that was added, restored or read, else the command's.
+	MboxResponseHandleOffset = 0x5004
+	// MboxResponseDetailOffset: About a refusal.
+	MboxResponseDetailOffset = 0x5008
+	// MboxResponseCyclesOffset: Clock cycles from taking the command to this answer.
+	MboxResponseCyclesOffset = 0x500c
+	// MboxResponseSPIOffset: From here on only for READ_SA and NEXT_SA: as SA.SPI.
+	MboxResponseSPIOffset = 0x5010
+	// MboxResponseFlagsOffset: As SA.FLAGS.
+	MboxResponseFlagsOffset = 0x5014
+	// MboxResponseESNHiOffset: As SA.ESN_HI.
+	MboxResponseESNHiOffset = 0x5018
+	// MboxResponseReservedOffset: 0.
+	MboxResponseReservedOffset = 0x501c
 )
 
 // Byte offsets of registers in the page of a queue.
@@ -191,6 +290,14 @@ const IntModerationCount = 32
 // after an event.
 func IntModerationOffset(i int) uint64 { return 0x100 + 0x4*uint64(i) }
 
+// SANonceCount is the number of elements that the interface has room for.
+const SANonceCount = 2
+
+// SANonceOffset returns, for i below SANonceCount, the byte offset in BAR 0 of sa_nonce[i]: Nonce
+// of the key fingerprints. 0 in both words: no fingerprints are made, they read as 0. Change only
+// while there is no SA.
+func SANonceOffset(i int) uint64 { return 0x1010 + 0x4*uint64(i) }
+
 // SADstCount is the number of elements that the interface has room for.
 const SADstCount = 4
 
@@ -212,6 +319,110 @@ const SAKeyCount = 8
 // first byte most significant in word 0; unused words are ignored.
 func SAKeyOffset(i int) uint64 { return 0x1070 + 0x4*uint64(i) }
 
+// SACountersCount is the number of elements that the interface has room for.
+const SACountersCount = 8
+
+// SACountersOffset returns, for i below SACountersCount, the byte offset in BAR 0 of
+// sa_counters[i]: What READ found beside the record. Words 0, 1: frames (low, high). 2, 3: bytes
+// of those frames, Ethernet header to last byte, no FCS. 4: inbound: frames with a wrong ICV. 5:
+// inbound: frames with impossible lengths. 6, 7: key fingerprint, the first 8 bytes of the AES
+// encryption under the SA's key of SA_NONCE (8 bytes) followed by 64 zero bits, first byte most
+// significant in word 6; no GCM counter block ends in 32 zero bits. Frames and bytes count what
+// was encrypted, or decrypted with success; they start at 0 with ADD and RESTORE.
+func SACountersOffset(i int) uint64 { return 0x10a0 + 0x4*uint64(i) }
+
+// MboxCommandReservedCount is the number of elements that the interface has room for.
+const MboxCommandReservedCount = 2
+
+// MboxCommandReservedOffset returns, for i below MboxCommandReservedCount, the byte offset in BAR
+// 0 of mbox_command.reserved[i]: 0.
+func MboxCommandReservedOffset(i int) uint64 { return 0x4008 + 0x4*uint64(i) }
+
+// MboxCommandDstCount is the number of elements that the interface has room for.
+const MboxCommandDstCount = 4
+
+// MboxCommandDstOffset returns, for i below MboxCommandDstCount, the byte offset in BAR 0 of
+// mbox_command.dst[i]: As SA.DST.
+func MboxCommandDstOffset(i int) uint64 { return 0x4020 + 0x4*uint64(i) }
+
+// MboxCommandSrcCount is the number of elements that the interface has room for.
+const MboxCommandSrcCount = 4
+
+// MboxCommandSrcOffset returns, for i below MboxCommandSrcCount, the byte offset in BAR 0 of
+// mbox_command.src[i]: As SA.SRC.
+func MboxCommandSrcOffset(i int) uint64 { return 0x4030 + 0x4*uint64(i) }
+
+// MboxCommandKeyCount is the number of elements that the interface has room for.
+const MboxCommandKeyCount = 8
+
+// MboxCommandKeyOffset returns, for i below MboxCommandKeyCount, the byte offset in BAR 0 of
+// mbox_command.key[i]: As SA.KEY.
+func MboxCommandKeyOffset(i int) uint64 { return 0x4040 + 0x4*uint64(i) }
+
+// MboxCommandUnusedCount is the number of elements that the interface has room for.
+const MboxCommandUnusedCount = 8
+
+// MboxCommandUnusedOffset returns, for i below MboxCommandUnusedCount, the byte offset in BAR 0 of
+// mbox_command.unused[i]: 0.
+func MboxCommandUnusedOffset(i int) uint64 { return 0x4060 + 0x4*uint64(i) }
+
+// MboxCommandSlotsCount is the number of elements that the interface has room for.
+const MboxCommandSlotsCount = 992
+
+// MboxCommandSlotsOffset returns, for i below MboxCommandSlotsCount, the byte offset in BAR 0 of
+// mbox_command_slots[i]: Command slots 1 to 31, laid out as slot 0.
+func MboxCommandSlotsOffset(i int) uint64 { return 0x4080 + 0x4*uint64(i) }
+
+// MboxResponseDstCount is the number of elements that the interface has room for.
+const MboxResponseDstCount = 4
+
+// MboxResponseDstOffset returns, for i below MboxResponseDstCount, the byte offset in BAR 0 of
+// mbox_response.dst[i]: As SA.DST.
+func MboxResponseDstOffset(i int) uint64 { return 0x5020 + 0x4*uint64(i) }
+
+// MboxResponseSrcCount is the number of elements that the interface has room for.
+const MboxResponseSrcCount = 4
+
+// MboxResponseSrcOffset returns, for i below MboxResponseSrcCount, the byte offset in BAR 0 of
+// mbox_response.src[i]: As SA.SRC.
+func MboxResponseSrcOffset(i int) uint64 { return 0x5030 + 0x4*uint64(i) }
+
+// MboxResponseCountersCount is the number of elements that the interface has room for.
+const MboxResponseCountersCount = 8
+
+// MboxResponseCountersOffset returns, for i below MboxResponseCountersCount, the byte offset in
+// BAR 0 of mbox_response.counters[i]: As SA_COUNTERS.
+func MboxResponseCountersOffset(i int) uint64 { return 0x5040 + 0x4*uint64(i) }
+
+// MboxResponseUnusedCount is the number of elements that the interface has room for.
+const MboxResponseUnusedCount = 8
+
+// MboxResponseUnusedOffset returns, for i below MboxResponseUnusedCount, the byte offset in BAR 0
+// of mbox_response.unused[i]: 0.
+func MboxResponseUnusedOffset(i int) uint64 { return 0x5060 + 0x4*uint64(i) }
+
+// MboxResponseSlotsCount is the number of elements that the interface has room for.
+const MboxResponseSlotsCount = 992
+
+// MboxResponseSlotsOffset returns, for i below MboxResponseSlotsCount, the byte offset in BAR 0 of
+// mbox_response_slots[i]: Response slots 1 to 31, laid out as slot 0.
+func MboxResponseSlotsOffset(i int) uint64 { return 0x5080 + 0x4*uint64(i) }
+
+// CpLogCount is the number of elements that the interface has room for.
+const CpLogCount = 1024
+
+// CpLogOffset returns, for i below CpLogCount, the byte offset in BAR 0 of cp_log[i]: Log of the
+// firmware: ASCII lines in a ring of 4096 bytes.
+func CpLogOffset(i int) uint64 { return 0x6000 + 0x4*uint64(i) }
+
+// CpSelftestFrameCount is the number of elements that the interface has room for.
+const CpSelftestFrameCount = 64
+
+// CpSelftestFrameOffset returns, for i below CpSelftestFrameCount, the byte offset in BAR 0 of
+// cp_selftest_frame[i]: Firmware: frame of the self-test, byte 0 lowest in word 0; what comes back
+// replaces it.
+func CpSelftestFrameOffset(i int) uint64 { return 0x7000 + 0x4*uint64(i) }
+
 // IDMagic is what every NIC of this interface answers in id.magic: Always 0x4C505345.
 const IDMagic = 0x4c505345
 
@@ -220,7 +431,7 @@ const VersionPatch = 0x0
 
 // VersionMinor is what every NIC of this interface answers in version.minor: Minor: additions
 // only.
-const VersionMinor = 0x0
+const VersionMinor = 0x1
 
 // VersionMajor is what every NIC of this interface answers in version.major: Major: incompatible
 // change.
@@ -352,6 +563,10 @@ func (r CapFeature) Encapsulation() uint8 { return uint8(r >> 16 & 0x1f) }
 // Loopback returns bit 24. CTRL.LOOPBACK works.
 func (r CapFeature) Loopback() bool { return r&0x1000000 != 0 }
 
+// ControlProcessor returns bit 25. SAs are managed by firmware through the mailbox; the SA window
+// answers the control processor only.
+func (r CapFeature) ControlProcessor() bool { return r&0x2000000 != 0 }
+
 // CapRing is the value of a register. Ring limits.
 type CapRing uint32
 
@@ -375,6 +590,38 @@ type CapClock uint32
 
 // MHz returns bits 15:0. MHz.
 func (r CapClock) MHz() uint16 { return uint16(r & 0xffff) }
+
+// LayoutCpCpPage is what every NIC of this interface answers in layout_cp.cp_page: Page of CP_*
+// and MBOX_*.
+const LayoutCpCpPage = 0x3
+
+// LayoutCpCommandPage is what every NIC of this interface answers in layout_cp.command_page: Page
+// of the command slots.
+const LayoutCpCommandPage = 0x4
+
+// LayoutCpResponsePage is what every NIC of this interface answers in layout_cp.response_page:
+// Page of the response slots.
+const LayoutCpResponsePage = 0x5
+
+// LayoutCpLogPage is what every NIC of this interface answers in layout_cp.log_page: Page of the
+// log.
+const LayoutCpLogPage = 0x6
+
+// LayoutCp is the value of a register. Where the pages of the control processor are, as page
+// numbers; with CAP_FEATURE.CONTROL_PROCESSOR.
+type LayoutCp uint32
+
+// CpPage returns bits 7:0. Page of CP_* and MBOX_*.
+func (r LayoutCp) CpPage() uint8 { return uint8(r & 0xff) }
+
+// CommandPage returns bits 15:8. Page of the command slots.
+func (r LayoutCp) CommandPage() uint8 { return uint8(r >> 8 & 0xff) }
+
+// ResponsePage returns bits 23:16. Page of the response slots.
+func (r LayoutCp) ResponsePage() uint8 { return uint8(r >> 16 & 0xff) }
+
+// LogPage returns bits 31:24. Page of the log.
+func (r LayoutCp) LogPage() uint8 { return uint8(r >> 24 & 0xff) }
 
 // Ctrl is the value of a register. Global control.
 type Ctrl uint32
@@ -597,6 +844,268 @@ func (r SAFlags) WithRxQueue(v uint8) SAFlags { return r&^0xf00 | (SAFlags(v)&0x
 
 // SAFlagsReset is the value after a reset.
 const SAFlagsReset SAFlags = 0x0
+
+// CpCtrl is the value of a register. The control processor.
+type CpCtrl uint32
+
+// Run returns bit 0. 0: the processor is in reset. 1: it runs. Written 1 it starts at address 0,
+// if CP_STATUS.IMAGE_OK; a fault or a reset of the NIC clears it. Starting forgets all commands
+// and responses.
+func (r CpCtrl) Run() bool { return r&0x1 != 0 }
+
+// WithRun returns r with Run set to v.
+func (r CpCtrl) WithRun(v bool) CpCtrl {
+	if v {
+		return r | 0x1
+	}
+	return r &^ 0x1
+}
+
+// CpCtrlReset is the value after a reset.
+const CpCtrlReset CpCtrl = 0x0
+
+// CpStatus is the value of a register. State of the control processor.
+type CpStatus uint32
+
+// Running returns bit 0. 1: it runs.
+func (r CpStatus) Running() bool { return r&0x1 != 0 }
+
+// ImageOK returns bit 1. 1: what was loaded ends in the right CRC. Kept through a reset of the
+// NIC.
+func (r CpStatus) ImageOK() bool { return r&0x2 != 0 }
+
+// Ready returns bit 2. 1: the firmware takes commands.
+func (r CpStatus) Ready() bool { return r&0x4 != 0 }
+
+// SelftestPassed returns bit 3. 1: the start-up self-tests have passed since the last reset; only
+// then can queues be enabled and are frames accepted.
+func (r CpStatus) SelftestPassed() bool { return r&0x8 != 0 }
+
+// SelftestFailed returns bit 4. 1: a self-test failed.
+func (r CpStatus) SelftestFailed() bool { return r&0x10 != 0 }
+
+// Fault returns bits 11:8. Why it stopped; NONE again when it is started.
+func (r CpStatus) Fault() CpFault { return CpFault(r >> 8 & 0xf) }
+
+// CpFwVersion is the value of a register. Version of the firmware that runs.
+type CpFwVersion uint32
+
+// Patch returns bits 15:0. Patch.
+func (r CpFwVersion) Patch() uint16 { return uint16(r & 0xffff) }
+
+// Minor returns bits 23:16. Minor.
+func (r CpFwVersion) Minor() uint8 { return uint8(r >> 16 & 0xff) }
+
+// Major returns bits 31:24. Major: that of VERSION.
+func (r CpFwVersion) Major() uint8 { return uint8(r >> 24 & 0xff) }
+
+// CpLoadAddr is the value of a register. Write: byte address of the next word loaded, a multiple
+// of 4; 0 starts an image and its CRC. Ignored while the processor runs.
+type CpLoadAddr uint32
+
+// Address returns bits 23:0. Address.
+func (r CpLoadAddr) Address() uint32 { return uint32(r & 0xffffff) }
+
+// WithAddress returns r with Address set to v; bits of v above the lowest 24 are ignored.
+func (r CpLoadAddr) WithAddress(v uint32) CpLoadAddr { return r&^0xffffff | CpLoadAddr(v)&0xffffff }
+
+// CpLoadAddrReset is the value after a reset.
+const CpLoadAddrReset CpLoadAddr = 0x0
+
+// MboxDoorbell is the value of a register. Write a slot's number: its command is posted. Ignored
+// if the slot is posted already.
+type MboxDoorbell uint32
+
+// WithSlot returns r with Slot set to v; bits of v above the lowest 5 are ignored.
+func (r MboxDoorbell) WithSlot(v uint8) MboxDoorbell { return r&^0x1f | MboxDoorbell(v)&0x1f }
+
+// MboxDoorbellReset is the value after a reset.
+const MboxDoorbellReset MboxDoorbell = 0x0
+
+// MboxCtrl is the value of a register. Mailbox.
+type MboxCtrl uint32
+
+// Vector returns bits 4:0. Interrupt vector of answers and faults.
+func (r MboxCtrl) Vector() uint8 { return uint8(r & 0x1f) }
+
+// WithVector returns r with Vector set to v; bits of v above the lowest 5 are ignored.
+func (r MboxCtrl) WithVector(v uint8) MboxCtrl { return r&^0x1f | MboxCtrl(v)&0x1f }
+
+// MboxCtrlReset is the value after a reset.
+const MboxCtrlReset MboxCtrl = 0x0
+
+// MboxSizeSlots is what every NIC of this interface answers in mbox_size.slots: Slots.
+const MboxSizeSlots = 0x20
+
+// MboxSizeStride is what every NIC of this interface answers in mbox_size.stride: Bytes from one
+// slot to the next, in both pages.
+const MboxSizeStride = 0x80
+
+// MboxSize is the value of a register. Size of the mailbox.
+type MboxSize uint32
+
+// Slots returns bits 7:0. Slots.
+func (r MboxSize) Slots() uint8 { return uint8(r & 0xff) }
+
+// Stride returns bits 23:8. Bytes from one slot to the next, in both pages.
+func (r MboxSize) Stride() uint16 { return uint16(r >> 8 & 0xffff) }
+
+// CpNext is the value of a register. Firmware: the next slot posted. Reading takes it from the
+// queue.
+type CpNext uint32
+
+// Slot returns bits 4:0. Slot.
+func (r CpNext) Slot() uint8 { return uint8(r & 0x1f) }
+
+// Valid returns bit 31. 1: there was one.
+func (r CpNext) Valid() bool { return r&0x80000000 != 0 }
+
+// CpAnswer is the value of a register. Firmware: write a slot's number: its response is complete.
+type CpAnswer uint32
+
+// WithSlot returns r with Slot set to v; bits of v above the lowest 5 are ignored.
+func (r CpAnswer) WithSlot(v uint8) CpAnswer { return r&^0x1f | CpAnswer(v)&0x1f }
+
+// CpAnswerReset is the value after a reset.
+const CpAnswerReset CpAnswer = 0x0
+
+// CpReport is the value of a register. Firmware: sets the bits of CP_STATUS.
+type CpReport uint32
+
+// Ready returns bit 2. READY.
+func (r CpReport) Ready() bool { return r&0x4 != 0 }
+
+// WithReady returns r with Ready set to v.
+func (r CpReport) WithReady(v bool) CpReport {
+	if v {
+		return r | 0x4
+	}
+	return r &^ 0x4
+}
+
+// SelftestPassed returns bit 3. SELFTEST_PASSED; once 1 it stays until a reset of the NIC.
+func (r CpReport) SelftestPassed() bool { return r&0x8 != 0 }
+
+// WithSelftestPassed returns r with SelftestPassed set to v.
+func (r CpReport) WithSelftestPassed(v bool) CpReport {
+	if v {
+		return r | 0x8
+	}
+	return r &^ 0x8
+}
+
+// SelftestFailed returns bit 4. SELFTEST_FAILED.
+func (r CpReport) SelftestFailed() bool { return r&0x10 != 0 }
+
+// WithSelftestFailed returns r with SelftestFailed set to v.
+func (r CpReport) WithSelftestFailed(v bool) CpReport {
+	if v {
+		return r | 0x10
+	}
+	return r &^ 0x10
+}
+
+// CpReportReset is the value after a reset.
+const CpReportReset CpReport = 0x0
+
+// CpLogPut is the value of a register. Firmware: write one byte to the log.
+type CpLogPut uint32
+
+// WithByteValue returns r with ByteValue set to v.
+func (r CpLogPut) WithByteValue(v uint8) CpLogPut { return r&^0xff | CpLogPut(v) }
+
+// CpLogPutReset is the value after a reset.
+const CpLogPutReset CpLogPut = 0x0
+
+// CpSelftest is the value of a register. Firmware: start one self-test: a frame from the self-test
+// page through one crypt unit and back there. Ignored once SELFTEST_PASSED.
+type CpSelftest uint32
+
+// WithRx returns r with Rx set to v.
+func (r CpSelftest) WithRx(v bool) CpSelftest {
+	if v {
+		return r | 0x1
+	}
+	return r &^ 0x1
+}
+
+// WithKeyLen returns r with KeyLen set to v; bits of v above the lowest 2 are ignored.
+func (r CpSelftest) WithKeyLen(v KeyLen) CpSelftest { return r&^0x6 | (CpSelftest(v)&0x3)<<1 }
+
+// WithESN returns r with ESN set to v.
+func (r CpSelftest) WithESN(v bool) CpSelftest {
+	if v {
+		return r | 0x8
+	}
+	return r &^ 0x8
+}
+
+// WithLength returns r with Length set to v; bits of v above the lowest 9 are ignored.
+func (r CpSelftest) WithLength(v uint16) CpSelftest { return r&^0x1ff0 | (CpSelftest(v)&0x1ff)<<4 }
+
+// WithESPOffset returns r with ESPOffset set to v.
+func (r CpSelftest) WithESPOffset(v uint8) CpSelftest { return r&^0xff0000 | CpSelftest(v)<<16 }
+
+// WithPayload returns r with Payload set to v.
+func (r CpSelftest) WithPayload(v uint8) CpSelftest { return r&^0xff000000 | CpSelftest(v)<<24 }
+
+// CpSelftestReset is the value after a reset.
+const CpSelftestReset CpSelftest = 0x0
+
+// CpSelftestSA is the value of a register. Firmware: SA slot whose keys the self-test uses.
+type CpSelftestSA uint32
+
+// WithValue returns r with Value set to v.
+func (r CpSelftestSA) WithValue(v uint16) CpSelftestSA { return r&^0xffff | CpSelftestSA(v) }
+
+// CpSelftestSAReset is the value after a reset.
+const CpSelftestSAReset CpSelftestSA = 0x0
+
+// CpSelftestStatus is the value of a register. Firmware: outcome of the self-test.
+type CpSelftestStatus uint32
+
+// Busy returns bit 0. 1: under way.
+func (r CpSelftestStatus) Busy() bool { return r&0x1 != 0 }
+
+// Result returns bits 6:4. Result.
+func (r CpSelftestStatus) Result() SelftestResult { return SelftestResult(r >> 4 & 0x7) }
+
+// Length returns bits 24:16. Bytes that came back.
+func (r CpSelftestStatus) Length() uint16 { return uint16(r >> 16 & 0x1ff) }
+
+// MboxCommandHeader is the value of a register. What to do.
+type MboxCommandHeader uint32
+
+// WithOpcode returns r with Opcode set to v; bits of v above the lowest 8 are ignored.
+func (r MboxCommandHeader) WithOpcode(v MailboxOp) MboxCommandHeader {
+	return r&^0xff | MboxCommandHeader(v)&0xff
+}
+
+// WithTag returns r with Tag set to v.
+func (r MboxCommandHeader) WithTag(v uint16) MboxCommandHeader {
+	return r&^0xffff0000 | MboxCommandHeader(v)<<16
+}
+
+// MboxCommandHeaderReset is the value after a reset.
+const MboxCommandHeaderReset MboxCommandHeader = 0x0
+
+// MboxResponseHeader is the value of a register. How it ended.
+type MboxResponseHeader uint32
+
+// Opcode returns bits 7:0. Operation of the command.
+func (r MboxResponseHeader) Opcode() MailboxOp { return MailboxOp(r & 0xff) }
+
+// Status returns bits 15:8. Outcome.
+func (r MboxResponseHeader) Status() MailboxStatus { return MailboxStatus(r >> 8 & 0xff) }
+
+// Tag returns bits 31:16. Tag of the command.
+func (r MboxResponseHeader) Tag() uint16 { return uint16(r >> 16 & 0xffff) }
+
+// MboxResponseDetail is the value of a register. About a refusal.
+type MboxResponseDetail uint32
+
+// FieldAtFault returns bits 7:0. The field that is at fault.
+func (r MboxResponseDetail) FieldAtFault() MailboxField { return MailboxField(r & 0xff) }
 
 // QueueCtrl is the value of a register. Queue control. Ring registers may be written only while
 // ENABLE is 0.

@@ -158,6 +158,9 @@ module espalier_nic #(
     // The window's arrays have word 0 lowest; as a number, word 0 is the most significant.
     logic [127:0] win_dst, win_src;
     logic [255:0] win_key;
+    /* verilator lint_off UNUSEDSIGNAL */
+    logic [63:0]  sa_nonce;
+    /* verilator lint_on UNUSEDSIGNAL */
 
     logic [NUM_VECTORS-1:0] int_cause;
     /* verilator lint_off UNUSEDSIGNAL */ // registers of vectors that this build does not have
@@ -225,6 +228,7 @@ module espalier_nic #(
         .cap_feature_udp_esp_i          (4'h0),
         .cap_feature_encapsulation_i    (5'h02), // Ethernet
         .cap_feature_loopback_i         (1'b1),
+        .cap_feature_control_processor_i (1'b0),
         .cap_ring_min_log2_i            (4'(MIN_LOG2)),
         .cap_ring_max_log2_i            (4'(MAX_LOG2)),
         .cap_ring_prefetch_i            (8'(PREFETCH)),
@@ -286,7 +290,9 @@ module espalier_nic #(
         .sa_src_value_o         (win_src),
         .sa_src_value_i         ({sa_read_src[31:0], sa_read_src[63:32], sa_read_src[95:64], sa_read_src[127:96]}),
         .sa_src_we_i            (sa_read_we),
-        .sa_key_value_o         (win_key)
+        .sa_key_value_o         (win_key),
+        .sa_nonce_value_o       (sa_nonce),
+        .sa_counters_value_i    ('0)
     );
 
     // Registers of other units: the queue pages by address bits 17:16, the rest in espalier_stats.
@@ -294,10 +300,11 @@ module espalier_nic #(
     logic [31:0] txq_rdata, rxq_rdata, stats_rdata;
     wire         at_txq = ext_addr[17:16] == 2'd1;
     wire         at_rxq = ext_addr[17:16] == 2'd2;
+    wire         at_cp  = ext_addr[17:16] == 2'd0 && ext_addr[15:12] >= 4'd3;
 
-    assign ext_ready = at_txq ? txq_ready : at_rxq ? rxq_ready : stats_ready;
+    assign ext_ready = at_txq ? txq_ready : at_rxq ? rxq_ready : at_cp ? ext_valid : stats_ready;
     assign ext_rdata = at_txq ? txq_rdata : at_rxq ? rxq_rdata : stats_rdata;
-    assign ext_error = at_txq ? txq_error : at_rxq ? rxq_error : stats_error;
+    assign ext_error = at_txq ? txq_error : at_rxq ? rxq_error : at_cp ? 1'b1 : stats_error;
 
     // ---------------------------------------------------------------------
     // SAs.

@@ -89,6 +89,7 @@ module espalier_regs (
     input  wire logic [3:0] cap_feature_udp_esp_i,
     input  wire logic [4:0] cap_feature_encapsulation_i,
     input  wire logic cap_feature_loopback_i,
+    input  wire logic cap_feature_control_processor_i,
 
     // CAP_RING: Ring limits.
     input  wire logic [3:0] cap_ring_min_log2_i,
@@ -151,6 +152,9 @@ module espalier_regs (
     input  wire logic [15:0] sa_handle_generation_i,
     input  wire logic sa_handle_we_i,
 
+    // SA_NONCE: Nonce of the key fingerprints. 0 in both words: no fingerprints are made, they read as 0. Change only while there is no SA.
+    output      logic [63:0] sa_nonce_value_o,
+
     // SA_SPI: SPI; 0 is refused.
     output      logic [31:0] sa_spi_value_o,
     input  wire logic [31:0] sa_spi_value_i,
@@ -190,7 +194,10 @@ module espalier_regs (
     input  wire logic sa_src_we_i,
 
     // SA_KEY: AES key, first byte most significant in word 0; unused words are ignored.
-    output      logic [255:0] sa_key_value_o
+    output      logic [255:0] sa_key_value_o,
+
+    // SA_COUNTERS: What READ found beside the record. Words 0, 1: frames (low, high). 2, 3: bytes of those frames, Ethernet header to last byte, no FCS. 4: inbound: frames with a wrong ICV. 5: inbound: frames with impossible lengths. 6, 7: key fingerprint, the first 8 bytes of the AES encryption under the SA's key of SA_NONCE (8 bytes) followed by 64 zero bits, first byte most significant in word 6; no GCM counter block ends in 32 zero bits. Frames and bytes count what was encrypted, or decrypted with success; they start at 0 with ADD and RESTORE.
+    input  wire logic [255:0] sa_counters_value_i
 );
 
     // Address of the access under way, in words; bits 1:0 of a byte address have no meaning here.
@@ -201,18 +208,26 @@ module espalier_regs (
     assign external =
         (word >= 16'h14 && word <= 16'h15) ||
         (word >= 16'h800 && word <= 16'h81F) ||
+        (word >= 16'hC00 && word <= 16'hC0B) ||
+        (word >= 16'hC10 && word <= 16'hC14) ||
+        (word >= 16'hC20 && word <= 16'hC2C) ||
+        (word >= 16'h1000 && word <= 16'h1C3F) ||
         (word[15:14] == 2'h1 && word[9:0] <= 10'h8) ||
         (word[15:14] == 2'h2 && word[9:0] <= 10'h8);
 
     // Element of an array that the address names, if it names one.
     logic [4:0] int_moderation_index;
+    logic [0:0] sa_nonce_index;
     logic [1:0] sa_dst_index;
     logic [1:0] sa_src_index;
     logic [2:0] sa_key_index;
+    logic [2:0] sa_counters_index;
     assign int_moderation_index = word[4:0];
+    assign sa_nonce_index = word[0:0];
     assign sa_dst_index = word[1:0];
     assign sa_src_index = word[1:0];
     assign sa_key_index = word[2:0] - 3'd4;
+    assign sa_counters_index = word[2:0];
 
     // -------------------------------------------------------------------------
     // Bus.
@@ -334,6 +349,7 @@ module espalier_regs (
     logic [2:0] sa_cmd_op_q;
     logic [15:0] sa_handle_index_q;
     logic [15:0] sa_handle_generation_q;
+    logic [63:0] sa_nonce_value_q;
     logic [31:0] sa_spi_value_q;
     logic sa_flags_inbound_q;
     logic sa_flags_ipv6_q;
@@ -363,6 +379,7 @@ module espalier_regs (
     assign sa_cmd_op_o = sa_cmd_op_q;
     assign sa_handle_index_o = sa_handle_index_q;
     assign sa_handle_generation_o = sa_handle_generation_q;
+    assign sa_nonce_value_o = sa_nonce_value_q;
     assign sa_spi_value_o = sa_spi_value_q;
     assign sa_flags_inbound_o = sa_flags_inbound_q;
     assign sa_flags_ipv6_o = sa_flags_ipv6_q;
@@ -437,6 +454,11 @@ module espalier_regs (
                     sa_handle_generation_q <=
                         (sa_handle_generation_q & ~wmask[31:16]) |
                         (wdata_q[31:16] & wmask[31:16]);
+                end
+                16'h0404, 16'h0405: begin // SA_NONCE
+                    sa_nonce_value_q[{sa_nonce_index, 5'd0} +: 32] <=
+                        (sa_nonce_value_q[{sa_nonce_index, 5'd0} +: 32] & ~wmask) |
+                        (wdata_q & wmask);
                 end
                 16'h0410: begin // SA_SPI
                     sa_spi_value_q <= (sa_spi_value_q & ~wmask) | (wdata_q & wmask);
@@ -515,6 +537,7 @@ module espalier_regs (
             sa_cmd_op_q <= 3'h0;
             sa_handle_index_q <= 16'h0;
             sa_handle_generation_q <= 16'h0;
+            sa_nonce_value_q <= {2{32'h0}};
             sa_spi_value_q <= 32'h0;
             sa_flags_inbound_q <= 1'h0;
             sa_flags_ipv6_q <= 1'h0;
@@ -542,7 +565,7 @@ module espalier_regs (
             16'h0000: rdata = 32'h4C505345; // ID
             16'h0001: rdata = { // VERSION
                 8'h1,
-                8'h0,
+                8'h1,
                 16'h0
             };
             16'h0002: rdata = build_id_value_i; // BUILD_ID
@@ -572,7 +595,8 @@ module espalier_regs (
                 cap_alg_encryption_i
             };
             16'h0007: rdata = { // CAP_FEATURE
-                7'h0,
+                6'h0,
+                cap_feature_control_processor_i,
                 cap_feature_loopback_i,
                 3'h0,
                 cap_feature_encapsulation_i,
@@ -603,6 +627,12 @@ module espalier_regs (
             16'h000A: rdata = { // CAP_CLOCK
                 16'h0,
                 cap_clock_mhz_i
+            };
+            16'h000B: rdata = { // LAYOUT_CP
+                8'h6,
+                8'h5,
+                8'h4,
+                8'h3
             };
             16'h0010: rdata = { // CTRL
                 27'h0,
@@ -652,6 +682,7 @@ module espalier_regs (
                 sa_handle_generation_q,
                 sa_handle_index_q
             };
+            16'h0404, 16'h0405: rdata = sa_nonce_value_q[{sa_nonce_index, 5'd0} +: 32]; // SA_NONCE
             16'h0410: rdata = sa_spi_value_q; // SA_SPI
             16'h0411: rdata = { // SA_FLAGS
                 20'h0,
@@ -668,6 +699,7 @@ module espalier_regs (
             16'h0414, 16'h0415, 16'h0416, 16'h0417: rdata = sa_dst_value_q[{sa_dst_index, 5'd0} +: 32]; // SA_DST
             16'h0418, 16'h0419, 16'h041A, 16'h041B: rdata = sa_src_value_q[{sa_src_index, 5'd0} +: 32]; // SA_SRC
             16'h041C, 16'h041D, 16'h041E, 16'h041F, 16'h0420, 16'h0421, 16'h0422, 16'h0423: rdata = 32'h0; // SA_KEY
+            16'h0428, 16'h0429, 16'h042A, 16'h042B, 16'h042C, 16'h042D, 16'h042E, 16'h042F: rdata = sa_counters_value_i[{sa_counters_index, 5'd0} +: 32]; // SA_COUNTERS
             default: begin
                 rdata = 32'd0;
                 mapped = 1'b0;

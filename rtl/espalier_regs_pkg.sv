@@ -26,7 +26,7 @@ package espalier_regs_pkg;
   localparam int VERSION_MAJOR_LSB = 24;
   localparam int VERSION_MAJOR_W = 8;
   localparam logic [15:0] VERSION_PATCH = 16'h0;
-  localparam logic [7:0] VERSION_MINOR = 8'h0;
+  localparam logic [7:0] VERSION_MINOR = 8'h1;
   localparam logic [7:0] VERSION_MAJOR = 8'h1;
 
   // Build identification of this RTL (parameter BUILD_ID); 0 if not stamped.
@@ -104,6 +104,8 @@ package espalier_regs_pkg;
   localparam int CAP_FEATURE_ENCAPSULATION_W = 5;
   localparam int CAP_FEATURE_LOOPBACK_LSB = 24;
   localparam int CAP_FEATURE_LOOPBACK_W = 1;
+  localparam int CAP_FEATURE_CONTROL_PROCESSOR_LSB = 25;
+  localparam int CAP_FEATURE_CONTROL_PROCESSOR_W = 1;
 
   // Ring limits.
   localparam logic [17:0] CAP_RING_ADDR = 18'h00020;
@@ -123,6 +125,21 @@ package espalier_regs_pkg;
   localparam logic [17:0] CAP_CLOCK_ADDR = 18'h00028;
   localparam int CAP_CLOCK_MHZ_LSB = 0;
   localparam int CAP_CLOCK_MHZ_W = 16;
+
+  // Where the pages of the control processor are, as page numbers; with CAP_FEATURE.CONTROL_PROCESSOR.
+  localparam logic [17:0] LAYOUT_CP_ADDR = 18'h0002C;
+  localparam int LAYOUT_CP_CP_PAGE_LSB = 0;
+  localparam int LAYOUT_CP_CP_PAGE_W = 8;
+  localparam int LAYOUT_CP_COMMAND_PAGE_LSB = 8;
+  localparam int LAYOUT_CP_COMMAND_PAGE_W = 8;
+  localparam int LAYOUT_CP_RESPONSE_PAGE_LSB = 16;
+  localparam int LAYOUT_CP_RESPONSE_PAGE_W = 8;
+  localparam int LAYOUT_CP_LOG_PAGE_LSB = 24;
+  localparam int LAYOUT_CP_LOG_PAGE_W = 8;
+  localparam logic [7:0] LAYOUT_CP_CP_PAGE = 8'h3;
+  localparam logic [7:0] LAYOUT_CP_COMMAND_PAGE = 8'h4;
+  localparam logic [7:0] LAYOUT_CP_RESPONSE_PAGE = 8'h5;
+  localparam logic [7:0] LAYOUT_CP_LOG_PAGE = 8'h6;
 
   // Global control.
   localparam logic [17:0] CTRL_ADDR = 18'h00040;
@@ -206,6 +223,11 @@ package espalier_regs_pkg;
   localparam int SA_HANDLE_GENERATION_LSB = 16;
   localparam int SA_HANDLE_GENERATION_W = 16;
 
+  // Nonce of the key fingerprints. 0 in both words: no fingerprints are made, they read as 0. Change only while there is no SA.
+  localparam logic [17:0] SA_NONCE_ADDR = 18'h01010;
+  localparam int SA_NONCE_STRIDE = 4;
+  localparam int SA_NONCE_NUM = 2;
+
   // SPI; 0 is refused.
   localparam logic [17:0] SA_SPI_ADDR = 18'h01040;
 
@@ -244,6 +266,11 @@ package espalier_regs_pkg;
   localparam logic [17:0] SA_KEY_ADDR = 18'h01070;
   localparam int SA_KEY_STRIDE = 4;
   localparam int SA_KEY_NUM = 8;
+
+  // What READ found beside the record. Words 0, 1: frames (low, high). 2, 3: bytes of those frames, Ethernet header to last byte, no FCS. 4: inbound: frames with a wrong ICV. 5: inbound: frames with impossible lengths. 6, 7: key fingerprint, the first 8 bytes of the AES encryption under the SA's key of SA_NONCE (8 bytes) followed by 64 zero bits, first byte most significant in word 6; no GCM counter block ends in 32 zero bits. Frames and bytes count what was encrypted, or decrypted with success; they start at 0 with ADD and RESTORE.
+  localparam logic [17:0] SA_COUNTERS_ADDR = 18'h010A0;
+  localparam int SA_COUNTERS_STRIDE = 4;
+  localparam int SA_COUNTERS_NUM = 8;
 
   // Frames sent to the wire: bits 31:0; reading it latches HI.
   localparam logic [17:0] STAT_TX_FRAMES_LO_ADDR = 18'h02000;
@@ -340,6 +367,281 @@ package espalier_regs_pkg;
 
   // Frames lost with DMA_WRITE: bits 63:32 as of the last read of LO.
   localparam logic [17:0] STAT_RX_ERR_DMA_HI_ADDR = 18'h0207C;
+
+  // The control processor.
+  localparam logic [17:0] CP_CTRL_ADDR = 18'h03000;
+  localparam int CP_CTRL_RUN_LSB = 0;
+  localparam int CP_CTRL_RUN_W = 1;
+
+  // State of the control processor.
+  localparam logic [17:0] CP_STATUS_ADDR = 18'h03004;
+  localparam int CP_STATUS_RUNNING_LSB = 0;
+  localparam int CP_STATUS_RUNNING_W = 1;
+  localparam int CP_STATUS_IMAGE_OK_LSB = 1;
+  localparam int CP_STATUS_IMAGE_OK_W = 1;
+  localparam int CP_STATUS_READY_LSB = 2;
+  localparam int CP_STATUS_READY_W = 1;
+  localparam int CP_STATUS_SELFTEST_PASSED_LSB = 3;
+  localparam int CP_STATUS_SELFTEST_PASSED_W = 1;
+  localparam int CP_STATUS_SELFTEST_FAILED_LSB = 4;
+  localparam int CP_STATUS_SELFTEST_FAILED_W = 1;
+  localparam int CP_STATUS_FAULT_LSB = 8;
+  localparam int CP_STATUS_FAULT_W = 4;
+
+  // Counts writes of the firmware; a write restarts the watchdog.
+  localparam logic [17:0] CP_HEARTBEAT_ADDR = 18'h03008;
+
+  // Version of the firmware that runs.
+  localparam logic [17:0] CP_FW_VERSION_ADDR = 18'h0300C;
+  localparam int CP_FW_VERSION_PATCH_LSB = 0;
+  localparam int CP_FW_VERSION_PATCH_W = 16;
+  localparam int CP_FW_VERSION_MINOR_LSB = 16;
+  localparam int CP_FW_VERSION_MINOR_W = 8;
+  localparam int CP_FW_VERSION_MAJOR_LSB = 24;
+  localparam int CP_FW_VERSION_MAJOR_W = 8;
+
+  // Build id of the firmware that runs.
+  localparam logic [17:0] CP_FW_BUILD_ADDR = 18'h03010;
+
+  // Write: byte address of the next word loaded, a multiple of 4; 0 starts an image and its CRC. Ignored while the processor runs.
+  localparam logic [17:0] CP_LOAD_ADDR_ADDR = 18'h03014;
+  localparam int CP_LOAD_ADDR_ADDRESS_LSB = 0;
+  localparam int CP_LOAD_ADDR_ADDRESS_W = 24;
+
+  // Write: loads a word and advances CP_LOAD_ADDR by 4. Ignored while the processor runs. Reads as 0.
+  localparam logic [17:0] CP_LOAD_DATA_ADDR = 18'h03018;
+
+  // CRC-32 (IEEE 802.3, reflected, not inverted at the end) of what was loaded from address 0 on; 0xDEBB20E3 after an image that ends in its CRC.
+  localparam logic [17:0] CP_LOAD_CRC_ADDR = 18'h0301C;
+
+  // Size of the processor's memory.
+  localparam logic [17:0] CP_RAM_ADDR = 18'h03020;
+
+  // Clock cycles without a write of CP_HEARTBEAT after which the processor counts as hung.
+  localparam logic [17:0] CP_WATCHDOG_ADDR = 18'h03024;
+
+  // Address of the last instruction fetched; after a fault, where it happened.
+  localparam logic [17:0] CP_PC_ADDR = 18'h03028;
+
+  // Bytes ever written to the log since the processor was started; the next goes to this number modulo 4096 of the log page.
+  localparam logic [17:0] CP_LOG_HEAD_ADDR = 18'h0302C;
+
+  // Write a slot's number: its command is posted. Ignored if the slot is posted already.
+  localparam logic [17:0] MBOX_DOORBELL_ADDR = 18'h03040;
+  localparam int MBOX_DOORBELL_SLOT_LSB = 0;
+  localparam int MBOX_DOORBELL_SLOT_W = 5;
+
+  // Slots posted and not answered.
+  localparam logic [17:0] MBOX_PENDING_ADDR = 18'h03044;
+
+  // Slots answered; write 1 to clear. Each answer is one event on MBOX_CTRL.VECTOR, and so is a fault of the processor.
+  localparam logic [17:0] MBOX_DONE_ADDR = 18'h03048;
+
+  // Mailbox.
+  localparam logic [17:0] MBOX_CTRL_ADDR = 18'h0304C;
+  localparam int MBOX_CTRL_VECTOR_LSB = 0;
+  localparam int MBOX_CTRL_VECTOR_W = 5;
+
+  // Size of the mailbox.
+  localparam logic [17:0] MBOX_SIZE_ADDR = 18'h03050;
+  localparam int MBOX_SIZE_SLOTS_LSB = 0;
+  localparam int MBOX_SIZE_SLOTS_W = 8;
+  localparam int MBOX_SIZE_STRIDE_LSB = 8;
+  localparam int MBOX_SIZE_STRIDE_W = 16;
+  localparam logic [7:0] MBOX_SIZE_SLOTS = 8'h20;
+  localparam logic [15:0] MBOX_SIZE_STRIDE = 16'h80;
+
+  // Firmware: the next slot posted. Reading takes it from the queue.
+  localparam logic [17:0] CP_NEXT_ADDR = 18'h03080;
+  localparam int CP_NEXT_SLOT_LSB = 0;
+  localparam int CP_NEXT_SLOT_W = 5;
+  localparam int CP_NEXT_VALID_LSB = 31;
+  localparam int CP_NEXT_VALID_W = 1;
+
+  // Firmware: write a slot's number: its response is complete.
+  localparam logic [17:0] CP_ANSWER_ADDR = 18'h03084;
+  localparam int CP_ANSWER_SLOT_LSB = 0;
+  localparam int CP_ANSWER_SLOT_W = 5;
+
+  // Firmware: write anything: alive. Read as CP_HEARTBEAT.
+  localparam logic [17:0] CP_ALIVE_ADDR = 18'h03088;
+
+  // Firmware: sets the bits of CP_STATUS.
+  localparam logic [17:0] CP_REPORT_ADDR = 18'h0308C;
+  localparam int CP_REPORT_READY_LSB = 2;
+  localparam int CP_REPORT_READY_W = 1;
+  localparam int CP_REPORT_SELFTEST_PASSED_LSB = 3;
+  localparam int CP_REPORT_SELFTEST_PASSED_W = 1;
+  localparam int CP_REPORT_SELFTEST_FAILED_LSB = 4;
+  localparam int CP_REPORT_SELFTEST_FAILED_W = 1;
+
+  // Firmware: value of CP_FW_VERSION.
+  localparam logic [17:0] CP_SET_VERSION_ADDR = 18'h03090;
+
+  // Firmware: value of CP_FW_BUILD.
+  localparam logic [17:0] CP_SET_BUILD_ADDR = 18'h03094;
+
+  // Firmware: write one byte to the log.
+  localparam logic [17:0] CP_LOG_PUT_ADDR = 18'h03098;
+  localparam int CP_LOG_PUT_BYTE_VALUE_LSB = 0;
+  localparam int CP_LOG_PUT_BYTE_VALUE_W = 8;
+
+  // Firmware: SA slots in use.
+  localparam logic [17:0] CP_SA_LIVE_ADDR = 18'h0309C;
+
+  // Firmware: start one self-test: a frame from the self-test page through one crypt unit and back there. Ignored once SELFTEST_PASSED.
+  localparam logic [17:0] CP_SELFTEST_ADDR = 18'h030A0;
+  localparam int CP_SELFTEST_RX_LSB = 0;
+  localparam int CP_SELFTEST_RX_W = 1;
+  localparam int CP_SELFTEST_KEYLEN_LSB = 1;
+  localparam int CP_SELFTEST_KEYLEN_W = 2;
+  localparam int CP_SELFTEST_ESN_LSB = 3;
+  localparam int CP_SELFTEST_ESN_W = 1;
+  localparam int CP_SELFTEST_LENGTH_LSB = 4;
+  localparam int CP_SELFTEST_LENGTH_W = 9;
+  localparam int CP_SELFTEST_ESP_OFFSET_LSB = 16;
+  localparam int CP_SELFTEST_ESP_OFFSET_W = 8;
+  localparam int CP_SELFTEST_PAYLOAD_LSB = 24;
+  localparam int CP_SELFTEST_PAYLOAD_W = 8;
+
+  // Firmware: SA slot whose keys the self-test uses.
+  localparam logic [17:0] CP_SELFTEST_SA_ADDR = 18'h030A4;
+  localparam int CP_SELFTEST_SA_VALUE_LSB = 0;
+  localparam int CP_SELFTEST_SA_VALUE_W = 16;
+
+  // Firmware: salt of the self-test.
+  localparam logic [17:0] CP_SELFTEST_SALT_ADDR = 18'h030A8;
+
+  // Firmware: upper half of the sequence number of the self-test.
+  localparam logic [17:0] CP_SELFTEST_ESN_HI_ADDR = 18'h030AC;
+
+  // Firmware: outcome of the self-test.
+  localparam logic [17:0] CP_SELFTEST_STATUS_ADDR = 18'h030B0;
+  localparam int CP_SELFTEST_STATUS_BUSY_LSB = 0;
+  localparam int CP_SELFTEST_STATUS_BUSY_W = 1;
+  localparam int CP_SELFTEST_STATUS_RESULT_LSB = 4;
+  localparam int CP_SELFTEST_STATUS_RESULT_W = 3;
+  localparam int CP_SELFTEST_STATUS_LENGTH_LSB = 16;
+  localparam int CP_SELFTEST_STATUS_LENGTH_W = 9;
+
+  // What to do.
+  localparam logic [17:0] MBOX_COMMAND_HEADER_ADDR = 18'h04000;
+  localparam int MBOX_COMMAND_HEADER_OPCODE_LSB = 0;
+  localparam int MBOX_COMMAND_HEADER_OPCODE_W = 8;
+  localparam int MBOX_COMMAND_HEADER_TAG_LSB = 16;
+  localparam int MBOX_COMMAND_HEADER_TAG_W = 16;
+
+  // SA handle, as in SA_HANDLE.
+  localparam logic [17:0] MBOX_COMMAND_HANDLE_ADDR = 18'h04004;
+
+  // 0.
+  localparam logic [17:0] MBOX_COMMAND_RESERVED_ADDR = 18'h04008;
+  localparam int MBOX_COMMAND_RESERVED_STRIDE = 4;
+  localparam int MBOX_COMMAND_RESERVED_NUM = 2;
+
+  // The words from here to KEY are those of the SA window.
+  localparam logic [17:0] MBOX_COMMAND_SPI_ADDR = 18'h04010;
+
+  // As SA.FLAGS.
+  localparam logic [17:0] MBOX_COMMAND_FLAGS_ADDR = 18'h04014;
+
+  // As SA.ESN_HI.
+  localparam logic [17:0] MBOX_COMMAND_ESN_HI_ADDR = 18'h04018;
+
+  // As SA.SALT.
+  localparam logic [17:0] MBOX_COMMAND_SALT_ADDR = 18'h0401C;
+
+  // As SA.DST.
+  localparam logic [17:0] MBOX_COMMAND_DST_ADDR = 18'h04020;
+  localparam int MBOX_COMMAND_DST_STRIDE = 4;
+  localparam int MBOX_COMMAND_DST_NUM = 4;
+
+  // As SA.SRC.
+  localparam logic [17:0] MBOX_COMMAND_SRC_ADDR = 18'h04030;
+  localparam int MBOX_COMMAND_SRC_STRIDE = 4;
+  localparam int MBOX_COMMAND_SRC_NUM = 4;
+
+  // As SA.KEY.
+  localparam logic [17:0] MBOX_COMMAND_KEY_ADDR = 18'h04040;
+  localparam int MBOX_COMMAND_KEY_STRIDE = 4;
+  localparam int MBOX_COMMAND_KEY_NUM = 8;
+
+  // 0.
+  localparam logic [17:0] MBOX_COMMAND_UNUSED_ADDR = 18'h04060;
+  localparam int MBOX_COMMAND_UNUSED_STRIDE = 4;
+  localparam int MBOX_COMMAND_UNUSED_NUM = 8;
+
+  // Command slots 1 to 31, laid out as slot 0.
+  localparam logic [17:0] MBOX_COMMAND_SLOTS_ADDR = 18'h04080;
+  localparam int MBOX_COMMAND_SLOTS_STRIDE = 4;
+  localparam int MBOX_COMMAND_SLOTS_NUM = 992;
+
+  // How it ended.
+  localparam logic [17:0] MBOX_RESPONSE_HEADER_ADDR = 18'h05000;
+  localparam int MBOX_RESPONSE_HEADER_OPCODE_LSB = 0;
+  localparam int MBOX_RESPONSE_HEADER_OPCODE_W = 8;
+  localparam int MBOX_RESPONSE_HEADER_STATUS_LSB = 8;
+  localparam int MBOX_RESPONSE_HEADER_STATUS_W = 8;
+  localparam int MBOX_RESPONSE_HEADER_TAG_LSB = 16;
+  localparam int MBOX_RESPONSE_HEADER_TAG_W = 16;
+
+  // Handle of the SA that was added, restored or read, else the command's.
+  localparam logic [17:0] MBOX_RESPONSE_HANDLE_ADDR = 18'h05004;
+
+  // About a refusal.
+  localparam logic [17:0] MBOX_RESPONSE_DETAIL_ADDR = 18'h05008;
+  localparam int MBOX_RESPONSE_DETAIL_FIELD_AT_FAULT_LSB = 0;
+  localparam int MBOX_RESPONSE_DETAIL_FIELD_AT_FAULT_W = 8;
+
+  // Clock cycles from taking the command to this answer.
+  localparam logic [17:0] MBOX_RESPONSE_CYCLES_ADDR = 18'h0500C;
+
+  // From here on only for READ_SA and NEXT_SA: as SA.SPI.
+  localparam logic [17:0] MBOX_RESPONSE_SPI_ADDR = 18'h05010;
+
+  // As SA.FLAGS.
+  localparam logic [17:0] MBOX_RESPONSE_FLAGS_ADDR = 18'h05014;
+
+  // As SA.ESN_HI.
+  localparam logic [17:0] MBOX_RESPONSE_ESN_HI_ADDR = 18'h05018;
+
+  // 0.
+  localparam logic [17:0] MBOX_RESPONSE_RESERVED_ADDR = 18'h0501C;
+
+  // As SA.DST.
+  localparam logic [17:0] MBOX_RESPONSE_DST_ADDR = 18'h05020;
+  localparam int MBOX_RESPONSE_DST_STRIDE = 4;
+  localparam int MBOX_RESPONSE_DST_NUM = 4;
+
+  // As SA.SRC.
+  localparam logic [17:0] MBOX_RESPONSE_SRC_ADDR = 18'h05030;
+  localparam int MBOX_RESPONSE_SRC_STRIDE = 4;
+  localparam int MBOX_RESPONSE_SRC_NUM = 4;
+
+  // As SA_COUNTERS.
+  localparam logic [17:0] MBOX_RESPONSE_COUNTERS_ADDR = 18'h05040;
+  localparam int MBOX_RESPONSE_COUNTERS_STRIDE = 4;
+  localparam int MBOX_RESPONSE_COUNTERS_NUM = 8;
+
+  // 0.
+  localparam logic [17:0] MBOX_RESPONSE_UNUSED_ADDR = 18'h05060;
+  localparam int MBOX_RESPONSE_UNUSED_STRIDE = 4;
+  localparam int MBOX_RESPONSE_UNUSED_NUM = 8;
+
+  // Response slots 1 to 31, laid out as slot 0.
+  localparam logic [17:0] MBOX_RESPONSE_SLOTS_ADDR = 18'h05080;
+  localparam int MBOX_RESPONSE_SLOTS_STRIDE = 4;
+  localparam int MBOX_RESPONSE_SLOTS_NUM = 992;
+
+  // Log of the firmware: ASCII lines in a ring of 4096 bytes.
+  localparam logic [17:0] CP_LOG_ADDR = 18'h06000;
+  localparam int CP_LOG_STRIDE = 4;
+  localparam int CP_LOG_NUM = 1024;
+
+  // Firmware: frame of the self-test, byte 0 lowest in word 0; what comes back replaces it.
+  localparam logic [17:0] CP_SELFTEST_FRAME_ADDR = 18'h07000;
+  localparam int CP_SELFTEST_FRAME_STRIDE = 4;
+  localparam int CP_SELFTEST_FRAME_NUM = 64;
 
   // ---------------------------------------------------------------------------
   // One queue: a descriptor ring, a completion ring of the same number of entries, and its doorbell.
@@ -466,6 +768,39 @@ package espalier_regs_pkg;
   localparam int SA_RECORD_KEY_WORD = 12;
 
   // ---------------------------------------------------------------------------
+  // One command to the control processor, in a slot of the command page. _WORD is the index of a field's first 32-bit word.
+
+  localparam int MAILBOX_COMMAND_WORDS = 32;
+  localparam int MAILBOX_COMMAND_HEADER_WORD = 0;
+  localparam int MAILBOX_COMMAND_HANDLE_WORD = 1;
+  localparam int MAILBOX_COMMAND_RESERVED_WORD = 2;
+  localparam int MAILBOX_COMMAND_SPI_WORD = 4;
+  localparam int MAILBOX_COMMAND_FLAGS_WORD = 5;
+  localparam int MAILBOX_COMMAND_ESN_HI_WORD = 6;
+  localparam int MAILBOX_COMMAND_SALT_WORD = 7;
+  localparam int MAILBOX_COMMAND_DST_WORD = 8;
+  localparam int MAILBOX_COMMAND_SRC_WORD = 12;
+  localparam int MAILBOX_COMMAND_KEY_WORD = 16;
+  localparam int MAILBOX_COMMAND_UNUSED_WORD = 24;
+
+  // ---------------------------------------------------------------------------
+  // The answer to one command, in the slot of the same number of the response page. _WORD is the index of a field's first 32-bit word.
+
+  localparam int MAILBOX_RESPONSE_WORDS = 32;
+  localparam int MAILBOX_RESPONSE_HEADER_WORD = 0;
+  localparam int MAILBOX_RESPONSE_HANDLE_WORD = 1;
+  localparam int MAILBOX_RESPONSE_DETAIL_WORD = 2;
+  localparam int MAILBOX_RESPONSE_CYCLES_WORD = 3;
+  localparam int MAILBOX_RESPONSE_SPI_WORD = 4;
+  localparam int MAILBOX_RESPONSE_FLAGS_WORD = 5;
+  localparam int MAILBOX_RESPONSE_ESN_HI_WORD = 6;
+  localparam int MAILBOX_RESPONSE_RESERVED_WORD = 7;
+  localparam int MAILBOX_RESPONSE_DST_WORD = 8;
+  localparam int MAILBOX_RESPONSE_SRC_WORD = 12;
+  localparam int MAILBOX_RESPONSE_COUNTERS_WORD = 16;
+  localparam int MAILBOX_RESPONSE_UNUSED_WORD = 24;
+
+  // ---------------------------------------------------------------------------
   // Encodings.
 
   // No operation; completes at once with OK.
@@ -478,6 +813,8 @@ package espalier_regs_pkg;
   localparam logic [2:0] SA_OP_DELETE = 3'd3;
   // Copy slot HANDLE.INDEX into the window, keys and salt excepted (they read as zero); writes the generation to HANDLE.
   localparam logic [2:0] SA_OP_READ = 3'd4;
+  // As ADD, but the slot keeps its generation, which must be the one in HANDLE: brings an SA back under its handle after a reset.
+  localparam logic [2:0] SA_OP_RESTORE = 3'd5;
 
   // Done.
   localparam logic [3:0] SA_RESULT_OK = 4'd0;
@@ -487,7 +824,7 @@ package espalier_regs_pkg;
   localparam logic [3:0] SA_RESULT_BAD_INDEX = 4'd2;
   // ADD on a slot that holds an SA.
   localparam logic [3:0] SA_RESULT_SLOT_IN_USE = 4'd3;
-  // The slot is empty or its generation differs.
+  // The slot is empty or its generation differs; RESTORE: its generation differs.
   localparam logic [3:0] SA_RESULT_STALE_HANDLE = 4'd4;
   // ADD of an inbound SA whose SPI, destination and IP version are already present.
   localparam logic [3:0] SA_RESULT_DUPLICATE = 4'd5;
@@ -504,6 +841,83 @@ package espalier_regs_pkg;
   localparam logic [1:0] KEYLEN_AES192 = 2'd1;
   // AES-GCM with a 32-byte key.
   localparam logic [1:0] KEYLEN_AES256 = 2'd2;
+
+  // No fault.
+  localparam logic [3:0] CP_FAULT_NONE = 4'd0;
+  // Illegal instruction or misaligned access.
+  localparam logic [3:0] CP_FAULT_TRAP = 4'd1;
+  // Access to an address where nothing is, or a write to the program.
+  localparam logic [3:0] CP_FAULT_BUS = 4'd2;
+  // The firmware did not write CP_HEARTBEAT in time.
+  localparam logic [3:0] CP_FAULT_WATCHDOG = 4'd3;
+
+  // The frame went through as it was.
+  localparam logic [2:0] SELFTEST_RESULT_PASS = 3'd0;
+  // Encrypted, or decrypted with a good ICV.
+  localparam logic [2:0] SELFTEST_RESULT_OK = 3'd1;
+  // ICV wrong.
+  localparam logic [2:0] SELFTEST_RESULT_AUTH = 3'd2;
+  // Lengths are impossible.
+  localparam logic [2:0] SELFTEST_RESULT_SYNTAX = 3'd3;
+  // The frame ends too early.
+  localparam logic [2:0] SELFTEST_RESULT_ERROR = 3'd4;
+
+  // Nothing; answered with OK.
+  localparam logic [7:0] MAILBOX_OP_NOP = 8'd0;
+  // Install SA in a free slot that the firmware chooses; answers with HANDLE.
+  localparam logic [7:0] MAILBOX_OP_ADD_SA = 8'd1;
+  // Install SA in the slot and with the generation of HANDLE, which must be the slot's last one.
+  localparam logic [7:0] MAILBOX_OP_RESTORE_SA = 8'd2;
+  // Set the upper half of the sequence numbers of HANDLE to SA.ESN_HI; SA.SPI must be the SA's.
+  localparam logic [7:0] MAILBOX_OP_UPDATE_SA = 8'd3;
+  // Delete HANDLE; answered when no frame uses it any more and its keys are zeroised.
+  localparam logic [7:0] MAILBOX_OP_DELETE_SA = 8'd4;
+  // Read HANDLE back.
+  localparam logic [7:0] MAILBOX_OP_READ_SA = 8'd5;
+  // Read back the SA in the lowest slot in use that is not below HANDLE.INDEX.
+  localparam logic [7:0] MAILBOX_OP_NEXT_SA = 8'd6;
+
+  // Done.
+  localparam logic [7:0] MAILBOX_STATUS_OK = 8'd0;
+  // Unknown operation.
+  localparam logic [7:0] MAILBOX_STATUS_BAD_OP = 8'd1;
+  // A field of the SA is not what CAP_* allows; FIELD says which.
+  localparam logic [7:0] MAILBOX_STATUS_BAD_RECORD = 8'd2;
+  // No free slot.
+  localparam logic [7:0] MAILBOX_STATUS_NO_SPACE = 8'd3;
+  // No room in the lookup table for this SPI and destination.
+  localparam logic [7:0] MAILBOX_STATUS_LOOKUP_FULL = 8'd4;
+  // An inbound SA with this SPI, destination and IP version exists.
+  localparam logic [7:0] MAILBOX_STATUS_DUPLICATE = 8'd5;
+  // HANDLE names no SA; RESTORE_SA: not the slot's last generation.
+  localparam logic [7:0] MAILBOX_STATUS_STALE_HANDLE = 8'd6;
+  // UPDATE_SA of an SA without ESN.
+  localparam logic [7:0] MAILBOX_STATUS_NOT_ESN = 8'd7;
+  // RESTORE_SA into a slot that holds an SA.
+  localparam logic [7:0] MAILBOX_STATUS_SLOT_IN_USE = 8'd8;
+  // NEXT_SA: no SA at or above this slot.
+  localparam logic [7:0] MAILBOX_STATUS_NO_MORE = 8'd9;
+  // The start-up self-tests failed; no command is carried out.
+  localparam logic [7:0] MAILBOX_STATUS_SELFTEST_FAILED = 8'd10;
+  // The SA engine refused what the firmware had found good.
+  localparam logic [7:0] MAILBOX_STATUS_HARDWARE = 8'd11;
+
+  // No single field.
+  localparam logic [7:0] MAILBOX_FIELD_NONE = 8'd0;
+  // SA.SPI.
+  localparam logic [7:0] MAILBOX_FIELD_SPI = 8'd1;
+  // SA.FLAGS.KEYLEN.
+  localparam logic [7:0] MAILBOX_FIELD_KEYLEN = 8'd2;
+  // SA.FLAGS.RX_QUEUE.
+  localparam logic [7:0] MAILBOX_FIELD_RX_QUEUE = 8'd3;
+  // SA.DST.
+  localparam logic [7:0] MAILBOX_FIELD_DST = 8'd4;
+  // SA.SRC.
+  localparam logic [7:0] MAILBOX_FIELD_SRC = 8'd5;
+  // Bits of SA.FLAGS that have no meaning.
+  localparam logic [7:0] MAILBOX_FIELD_FLAGS = 8'd6;
+  // HANDLE.
+  localparam logic [7:0] MAILBOX_FIELD_HANDLE = 8'd7;
 
   // No error.
   localparam logic [3:0] QUEUE_ERROR_NONE = 4'd0;

@@ -34,7 +34,7 @@ extern "C" {
 #define ESPALIER_VERSION_PATCH_VALUE 0x0u
 #define ESPALIER_VERSION_MINOR_MASK 0xff0000u
 #define ESPALIER_VERSION_MINOR_SHIFT 16
-#define ESPALIER_VERSION_MINOR_VALUE 0x0u
+#define ESPALIER_VERSION_MINOR_VALUE 0x1u
 #define ESPALIER_VERSION_MAJOR_MASK 0xff000000u
 #define ESPALIER_VERSION_MAJOR_SHIFT 24
 #define ESPALIER_VERSION_MAJOR_VALUE 0x1u
@@ -114,6 +114,8 @@ extern "C" {
 #define ESPALIER_CAP_FEATURE_ENCAPSULATION_SHIFT 16
 #define ESPALIER_CAP_FEATURE_LOOPBACK_MASK 0x1000000u
 #define ESPALIER_CAP_FEATURE_LOOPBACK_SHIFT 24
+#define ESPALIER_CAP_FEATURE_CONTROL_PROCESSOR_MASK 0x2000000u
+#define ESPALIER_CAP_FEATURE_CONTROL_PROCESSOR_SHIFT 25
 
 /* Ring limits. */
 #define ESPALIER_CAP_RING_OFFSET 0x20u
@@ -133,6 +135,21 @@ extern "C" {
 #define ESPALIER_CAP_CLOCK_OFFSET 0x28u
 #define ESPALIER_CAP_CLOCK_MHZ_MASK 0xffffu
 #define ESPALIER_CAP_CLOCK_MHZ_SHIFT 0
+
+/* Where the pages of the control processor are, as page numbers; with CAP_FEATURE.CONTROL_PROCESSOR. */
+#define ESPALIER_LAYOUT_CP_OFFSET 0x2cu
+#define ESPALIER_LAYOUT_CP_CP_PAGE_MASK 0xffu
+#define ESPALIER_LAYOUT_CP_CP_PAGE_SHIFT 0
+#define ESPALIER_LAYOUT_CP_CP_PAGE_VALUE 0x3u
+#define ESPALIER_LAYOUT_CP_COMMAND_PAGE_MASK 0xff00u
+#define ESPALIER_LAYOUT_CP_COMMAND_PAGE_SHIFT 8
+#define ESPALIER_LAYOUT_CP_COMMAND_PAGE_VALUE 0x4u
+#define ESPALIER_LAYOUT_CP_RESPONSE_PAGE_MASK 0xff0000u
+#define ESPALIER_LAYOUT_CP_RESPONSE_PAGE_SHIFT 16
+#define ESPALIER_LAYOUT_CP_RESPONSE_PAGE_VALUE 0x5u
+#define ESPALIER_LAYOUT_CP_LOG_PAGE_MASK 0xff000000u
+#define ESPALIER_LAYOUT_CP_LOG_PAGE_SHIFT 24
+#define ESPALIER_LAYOUT_CP_LOG_PAGE_VALUE 0x6u
 
 /* Global control. */
 #define ESPALIER_CTRL_OFFSET 0x40u
@@ -215,6 +232,11 @@ extern "C" {
 #define ESPALIER_SA_HANDLE_GENERATION_MASK 0xffff0000u
 #define ESPALIER_SA_HANDLE_GENERATION_SHIFT 16
 
+/* Nonce of the key fingerprints. 0 in both words: no fingerprints are made, they read as 0. Change
+ * only while there is no SA. */
+#define ESPALIER_SA_NONCE_OFFSET(i) (0x1010u + 0x4u * (uint32_t)(i))
+#define ESPALIER_SA_NONCE_COUNT 2
+
 /* SPI; 0 is refused. */
 #define ESPALIER_SA_SPI_OFFSET 0x1040u
 
@@ -250,6 +272,15 @@ extern "C" {
 /* AES key, first byte most significant in word 0; unused words are ignored. */
 #define ESPALIER_SA_KEY_OFFSET(i) (0x1070u + 0x4u * (uint32_t)(i))
 #define ESPALIER_SA_KEY_COUNT 8
+
+/* What READ found beside the record. Words 0, 1: frames (low, high). 2, 3: bytes of those frames,
+ * Ethernet header to last byte, no FCS. 4: inbound: frames with a wrong ICV. 5: inbound: frames with
+ * impossible lengths. 6, 7: key fingerprint, the first 8 bytes of the AES encryption under the SA's
+ * key of SA_NONCE (8 bytes) followed by 64 zero bits, first byte most significant in word 6; no GCM
+ * counter block ends in 32 zero bits. Frames and bytes count what was encrypted, or decrypted with
+ * success; they start at 0 with ADD and RESTORE. */
+#define ESPALIER_SA_COUNTERS_OFFSET(i) (0x10a0u + 0x4u * (uint32_t)(i))
+#define ESPALIER_SA_COUNTERS_COUNT 8
 
 /* Frames sent to the wire: bits 31:0; reading it latches HI. */
 #define ESPALIER_STAT_TX_FRAMES_LO_OFFSET 0x2000u
@@ -351,6 +382,273 @@ extern "C" {
 /* Frames lost with DMA_WRITE: bits 63:32 as of the last read of LO. */
 #define ESPALIER_STAT_RX_ERR_DMA_HI_OFFSET 0x207cu
 
+/* The control processor. */
+#define ESPALIER_CP_CTRL_OFFSET 0x3000u
+#define ESPALIER_CP_CTRL_RUN_MASK 0x1u
+#define ESPALIER_CP_CTRL_RUN_SHIFT 0
+
+/* State of the control processor. */
+#define ESPALIER_CP_STATUS_OFFSET 0x3004u
+#define ESPALIER_CP_STATUS_RUNNING_MASK 0x1u
+#define ESPALIER_CP_STATUS_RUNNING_SHIFT 0
+#define ESPALIER_CP_STATUS_IMAGE_OK_MASK 0x2u
+#define ESPALIER_CP_STATUS_IMAGE_OK_SHIFT 1
+#define ESPALIER_CP_STATUS_READY_MASK 0x4u
+#define ESPALIER_CP_STATUS_READY_SHIFT 2
+#define ESPALIER_CP_STATUS_SELFTEST_PASSED_MASK 0x8u
+#define ESPALIER_CP_STATUS_SELFTEST_PASSED_SHIFT 3
+#define ESPALIER_CP_STATUS_SELFTEST_FAILED_MASK 0x10u
+#define ESPALIER_CP_STATUS_SELFTEST_FAILED_SHIFT 4
+#define ESPALIER_CP_STATUS_FAULT_MASK 0xf00u
+#define ESPALIER_CP_STATUS_FAULT_SHIFT 8
+
+/* Counts writes of the firmware; a write restarts the watchdog. */
+#define ESPALIER_CP_HEARTBEAT_OFFSET 0x3008u
+
+/* Version of the firmware that runs. */
+#define ESPALIER_CP_FW_VERSION_OFFSET 0x300cu
+#define ESPALIER_CP_FW_VERSION_PATCH_MASK 0xffffu
+#define ESPALIER_CP_FW_VERSION_PATCH_SHIFT 0
+#define ESPALIER_CP_FW_VERSION_MINOR_MASK 0xff0000u
+#define ESPALIER_CP_FW_VERSION_MINOR_SHIFT 16
+#define ESPALIER_CP_FW_VERSION_MAJOR_MASK 0xff000000u
+#define ESPALIER_CP_FW_VERSION_MAJOR_SHIFT 24
+
+/* Build id of the firmware that runs. */
+#define ESPALIER_CP_FW_BUILD_OFFSET 0x3010u
+
+/* Write: byte address of the next word loaded, a multiple of 4; 0 starts an image and its CRC. Ignored
+ * while the processor runs. */
+#define ESPALIER_CP_LOAD_ADDR_OFFSET 0x3014u
+#define ESPALIER_CP_LOAD_ADDR_ADDRESS_MASK 0xffffffu
+#define ESPALIER_CP_LOAD_ADDR_ADDRESS_SHIFT 0
+
+/* Write: loads a word and advances CP_LOAD_ADDR by 4. Ignored while the processor runs. Reads as 0. */
+#define ESPALIER_CP_LOAD_DATA_OFFSET 0x3018u
+
+/* CRC-32 (IEEE 802.3, reflected, not inverted at the end) of what was loaded from address 0 on;
+ * 0xDEBB20E3 after an image that ends in its CRC. */
+#define ESPALIER_CP_LOAD_CRC_OFFSET 0x301cu
+
+/* Size of the processor's memory. */
+#define ESPALIER_CP_RAM_OFFSET 0x3020u
+
+/* Clock cycles without a write of CP_HEARTBEAT after which the processor counts as hung. */
+#define ESPALIER_CP_WATCHDOG_OFFSET 0x3024u
+
+/* Address of the last instruction fetched; after a fault, where it happened. */
+#define ESPALIER_CP_PC_OFFSET 0x3028u
+
+/* Bytes ever written to the log since the processor was started; the next goes to this number modulo
+ * 4096 of the log page. */
+#define ESPALIER_CP_LOG_HEAD_OFFSET 0x302cu
+
+/* Write a slot's number: its command is posted. Ignored if the slot is posted already. */
+#define ESPALIER_MBOX_DOORBELL_OFFSET 0x3040u
+#define ESPALIER_MBOX_DOORBELL_SLOT_MASK 0x1fu
+#define ESPALIER_MBOX_DOORBELL_SLOT_SHIFT 0
+
+/* Slots posted and not answered. */
+#define ESPALIER_MBOX_PENDING_OFFSET 0x3044u
+
+/* Slots answered; write 1 to clear. Each answer is one event on MBOX_CTRL.VECTOR, and so is a fault of
+ * the processor. */
+#define ESPALIER_MBOX_DONE_OFFSET 0x3048u
+
+/* Mailbox. */
+#define ESPALIER_MBOX_CTRL_OFFSET 0x304cu
+#define ESPALIER_MBOX_CTRL_VECTOR_MASK 0x1fu
+#define ESPALIER_MBOX_CTRL_VECTOR_SHIFT 0
+
+/* Size of the mailbox. */
+#define ESPALIER_MBOX_SIZE_OFFSET 0x3050u
+#define ESPALIER_MBOX_SIZE_SLOTS_MASK 0xffu
+#define ESPALIER_MBOX_SIZE_SLOTS_SHIFT 0
+#define ESPALIER_MBOX_SIZE_SLOTS_VALUE 0x20u
+#define ESPALIER_MBOX_SIZE_STRIDE_MASK 0xffff00u
+#define ESPALIER_MBOX_SIZE_STRIDE_SHIFT 8
+#define ESPALIER_MBOX_SIZE_STRIDE_VALUE 0x80u
+
+/* Firmware: the next slot posted. Reading takes it from the queue. */
+#define ESPALIER_CP_NEXT_OFFSET 0x3080u
+#define ESPALIER_CP_NEXT_SLOT_MASK 0x1fu
+#define ESPALIER_CP_NEXT_SLOT_SHIFT 0
+#define ESPALIER_CP_NEXT_VALID_MASK 0x80000000u
+#define ESPALIER_CP_NEXT_VALID_SHIFT 31
+
+/* Firmware: write a slot's number: its response is complete. */
+#define ESPALIER_CP_ANSWER_OFFSET 0x3084u
+#define ESPALIER_CP_ANSWER_SLOT_MASK 0x1fu
+#define ESPALIER_CP_ANSWER_SLOT_SHIFT 0
+
+/* Firmware: write anything: alive. Read as CP_HEARTBEAT. */
+#define ESPALIER_CP_ALIVE_OFFSET 0x3088u
+
+/* Firmware: sets the bits of CP_STATUS. */
+#define ESPALIER_CP_REPORT_OFFSET 0x308cu
+#define ESPALIER_CP_REPORT_READY_MASK 0x4u
+#define ESPALIER_CP_REPORT_READY_SHIFT 2
+#define ESPALIER_CP_REPORT_SELFTEST_PASSED_MASK 0x8u
+#define ESPALIER_CP_REPORT_SELFTEST_PASSED_SHIFT 3
+#define ESPALIER_CP_REPORT_SELFTEST_FAILED_MASK 0x10u
+#define ESPALIER_CP_REPORT_SELFTEST_FAILED_SHIFT 4
+
+/* Firmware: value of CP_FW_VERSION. */
+#define ESPALIER_CP_SET_VERSION_OFFSET 0x3090u
+
+/* Firmware: value of CP_FW_BUILD. */
+#define ESPALIER_CP_SET_BUILD_OFFSET 0x3094u
+
+/* Firmware: write one byte to the log. */
+#define ESPALIER_CP_LOG_PUT_OFFSET 0x3098u
+#define ESPALIER_CP_LOG_PUT_BYTE_VALUE_MASK 0xffu
+#define ESPALIER_CP_LOG_PUT_BYTE_VALUE_SHIFT 0
+
+/* Firmware: SA slots in use. */
+#define ESPALIER_CP_SA_LIVE_OFFSET 0x309cu
+
+/* Firmware: start one self-test: a frame from the self-test page through one crypt unit and back
+ * there. Ignored once SELFTEST_PASSED. */
+#define ESPALIER_CP_SELFTEST_OFFSET 0x30a0u
+#define ESPALIER_CP_SELFTEST_RX_MASK 0x1u
+#define ESPALIER_CP_SELFTEST_RX_SHIFT 0
+#define ESPALIER_CP_SELFTEST_KEYLEN_MASK 0x6u
+#define ESPALIER_CP_SELFTEST_KEYLEN_SHIFT 1
+#define ESPALIER_CP_SELFTEST_ESN_MASK 0x8u
+#define ESPALIER_CP_SELFTEST_ESN_SHIFT 3
+#define ESPALIER_CP_SELFTEST_LENGTH_MASK 0x1ff0u
+#define ESPALIER_CP_SELFTEST_LENGTH_SHIFT 4
+#define ESPALIER_CP_SELFTEST_ESP_OFFSET_MASK 0xff0000u
+#define ESPALIER_CP_SELFTEST_ESP_OFFSET_SHIFT 16
+#define ESPALIER_CP_SELFTEST_PAYLOAD_MASK 0xff000000u
+#define ESPALIER_CP_SELFTEST_PAYLOAD_SHIFT 24
+
+/* Firmware: SA slot whose keys the self-test uses. */
+#define ESPALIER_CP_SELFTEST_SA_OFFSET 0x30a4u
+#define ESPALIER_CP_SELFTEST_SA_VALUE_MASK 0xffffu
+#define ESPALIER_CP_SELFTEST_SA_VALUE_SHIFT 0
+
+/* Firmware: salt of the self-test. */
+#define ESPALIER_CP_SELFTEST_SALT_OFFSET 0x30a8u
+
+/* Firmware: upper half of the sequence number of the self-test. */
+#define ESPALIER_CP_SELFTEST_ESN_HI_OFFSET 0x30acu
+
+/* Firmware: outcome of the self-test. */
+#define ESPALIER_CP_SELFTEST_STATUS_OFFSET 0x30b0u
+#define ESPALIER_CP_SELFTEST_STATUS_BUSY_MASK 0x1u
+#define ESPALIER_CP_SELFTEST_STATUS_BUSY_SHIFT 0
+#define ESPALIER_CP_SELFTEST_STATUS_RESULT_MASK 0x70u
+#define ESPALIER_CP_SELFTEST_STATUS_RESULT_SHIFT 4
+#define ESPALIER_CP_SELFTEST_STATUS_LENGTH_MASK 0x1ff0000u
+#define ESPALIER_CP_SELFTEST_STATUS_LENGTH_SHIFT 16
+
+/* What to do. */
+#define ESPALIER_MBOX_COMMAND_HEADER_OFFSET 0x4000u
+#define ESPALIER_MBOX_COMMAND_HEADER_OPCODE_MASK 0xffu
+#define ESPALIER_MBOX_COMMAND_HEADER_OPCODE_SHIFT 0
+#define ESPALIER_MBOX_COMMAND_HEADER_TAG_MASK 0xffff0000u
+#define ESPALIER_MBOX_COMMAND_HEADER_TAG_SHIFT 16
+
+/* SA handle, as in SA_HANDLE. */
+#define ESPALIER_MBOX_COMMAND_HANDLE_OFFSET 0x4004u
+
+/* 0. */
+#define ESPALIER_MBOX_COMMAND_RESERVED_OFFSET(i) (0x4008u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_COMMAND_RESERVED_COUNT 2
+
+/* The words from here to KEY are those of the SA window. */
+#define ESPALIER_MBOX_COMMAND_SPI_OFFSET 0x4010u
+
+/* As SA.FLAGS. */
+#define ESPALIER_MBOX_COMMAND_FLAGS_OFFSET 0x4014u
+
+/* As SA.ESN_HI. */
+#define ESPALIER_MBOX_COMMAND_ESN_HI_OFFSET 0x4018u
+
+/* As SA.SALT. */
+#define ESPALIER_MBOX_COMMAND_SALT_OFFSET 0x401cu
+
+/* As SA.DST. */
+#define ESPALIER_MBOX_COMMAND_DST_OFFSET(i) (0x4020u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_COMMAND_DST_COUNT 4
+
+/* As SA.SRC. */
+#define ESPALIER_MBOX_COMMAND_SRC_OFFSET(i) (0x4030u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_COMMAND_SRC_COUNT 4
+
+/* As SA.KEY. */
+#define ESPALIER_MBOX_COMMAND_KEY_OFFSET(i) (0x4040u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_COMMAND_KEY_COUNT 8
+
+/* 0. */
+#define ESPALIER_MBOX_COMMAND_UNUSED_OFFSET(i) (0x4060u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_COMMAND_UNUSED_COUNT 8
+
+/* Command slots 1 to 31, laid out as slot 0. */
+#define ESPALIER_MBOX_COMMAND_SLOTS_OFFSET(i) (0x4080u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_COMMAND_SLOTS_COUNT 992
+
+/* How it ended. */
+#define ESPALIER_MBOX_RESPONSE_HEADER_OFFSET 0x5000u
+#define ESPALIER_MBOX_RESPONSE_HEADER_OPCODE_MASK 0xffu
+#define ESPALIER_MBOX_RESPONSE_HEADER_OPCODE_SHIFT 0
+#define ESPALIER_MBOX_RESPONSE_HEADER_STATUS_MASK 0xff00u
+#define ESPALIER_MBOX_RESPONSE_HEADER_STATUS_SHIFT 8
+#define ESPALIER_MBOX_RESPONSE_HEADER_TAG_MASK 0xffff0000u
+#define ESPALIER_MBOX_RESPONSE_HEADER_TAG_SHIFT 16
+
+/* Handle of the SA that was added, restored or read, else the command's. */
+#define ESPALIER_MBOX_RESPONSE_HANDLE_OFFSET 0x5004u
+
+/* About a refusal. */
+#define ESPALIER_MBOX_RESPONSE_DETAIL_OFFSET 0x5008u
+#define ESPALIER_MBOX_RESPONSE_DETAIL_FIELD_AT_FAULT_MASK 0xffu
+#define ESPALIER_MBOX_RESPONSE_DETAIL_FIELD_AT_FAULT_SHIFT 0
+
+/* Clock cycles from taking the command to this answer. */
+#define ESPALIER_MBOX_RESPONSE_CYCLES_OFFSET 0x500cu
+
+/* From here on only for READ_SA and NEXT_SA: as SA.SPI. */
+#define ESPALIER_MBOX_RESPONSE_SPI_OFFSET 0x5010u
+
+/* As SA.FLAGS. */
+#define ESPALIER_MBOX_RESPONSE_FLAGS_OFFSET 0x5014u
+
+/* As SA.ESN_HI. */
+#define ESPALIER_MBOX_RESPONSE_ESN_HI_OFFSET 0x5018u
+
+/* 0. */
+#define ESPALIER_MBOX_RESPONSE_RESERVED_OFFSET 0x501cu
+
+/* As SA.DST. */
+#define ESPALIER_MBOX_RESPONSE_DST_OFFSET(i) (0x5020u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_RESPONSE_DST_COUNT 4
+
+/* As SA.SRC. */
+#define ESPALIER_MBOX_RESPONSE_SRC_OFFSET(i) (0x5030u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_RESPONSE_SRC_COUNT 4
+
+/* As SA_COUNTERS. */
+#define ESPALIER_MBOX_RESPONSE_COUNTERS_OFFSET(i) (0x5040u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_RESPONSE_COUNTERS_COUNT 8
+
+/* 0. */
+#define ESPALIER_MBOX_RESPONSE_UNUSED_OFFSET(i) (0x5060u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_RESPONSE_UNUSED_COUNT 8
+
+/* Response slots 1 to 31, laid out as slot 0. */
+#define ESPALIER_MBOX_RESPONSE_SLOTS_OFFSET(i) (0x5080u + 0x4u * (uint32_t)(i))
+#define ESPALIER_MBOX_RESPONSE_SLOTS_COUNT 992
+
+/* Log of the firmware: ASCII lines in a ring of 4096 bytes. */
+#define ESPALIER_CP_LOG_OFFSET(i) (0x6000u + 0x4u * (uint32_t)(i))
+#define ESPALIER_CP_LOG_COUNT 1024
+
+/* Firmware: frame of the self-test, byte 0 lowest in word 0; what comes back replaces it. */
+#define ESPALIER_CP_SELFTEST_FRAME_OFFSET(i) (0x7000u + 0x4u * (uint32_t)(i))
+#define ESPALIER_CP_SELFTEST_FRAME_COUNT 64
+
 /* --------------------------------------------------------------------------
  * One queue: a descriptor ring, a completion ring of the same number of entries, and its doorbell.
  * Offsets of registers are within a queue's page. */
@@ -424,7 +722,10 @@ enum espalier_sa_op {
     ESPALIER_SA_OP_DELETE = 3,
     /* Copy slot HANDLE.INDEX into the window, keys and salt excepted (they read as zero); writes the
      * generation to HANDLE. */
-    ESPALIER_SA_OP_READ = 4
+    ESPALIER_SA_OP_READ = 4,
+    /* As ADD, but the slot keeps its generation, which must be the one in HANDLE: brings an SA back under
+     * its handle after a reset. */
+    ESPALIER_SA_OP_RESTORE = 5
 };
 
 enum espalier_sa_result {
@@ -436,7 +737,7 @@ enum espalier_sa_result {
     ESPALIER_SA_RESULT_BAD_INDEX = 2,
     /* ADD on a slot that holds an SA. */
     ESPALIER_SA_RESULT_SLOT_IN_USE = 3,
-    /* The slot is empty or its generation differs. */
+    /* The slot is empty or its generation differs; RESTORE: its generation differs. */
     ESPALIER_SA_RESULT_STALE_HANDLE = 4,
     /* ADD of an inbound SA whose SPI, destination and IP version are already present. */
     ESPALIER_SA_RESULT_DUPLICATE = 5,
@@ -455,6 +756,93 @@ enum espalier_keylen {
     ESPALIER_KEYLEN_AES192 = 1,
     /* AES-GCM with a 32-byte key. */
     ESPALIER_KEYLEN_AES256 = 2
+};
+
+enum espalier_cp_fault {
+    /* No fault. */
+    ESPALIER_CP_FAULT_NONE = 0,
+    /* Illegal instruction or misaligned access. */
+    ESPALIER_CP_FAULT_TRAP = 1,
+    /* Access to an address where nothing is, or a write to the program. */
+    ESPALIER_CP_FAULT_BUS = 2,
+    /* The firmware did not write CP_HEARTBEAT in time. */
+    ESPALIER_CP_FAULT_WATCHDOG = 3
+};
+
+enum espalier_selftest_result {
+    /* The frame went through as it was. */
+    ESPALIER_SELFTEST_RESULT_PASS = 0,
+    /* Encrypted, or decrypted with a good ICV. */
+    ESPALIER_SELFTEST_RESULT_OK = 1,
+    /* ICV wrong. */
+    ESPALIER_SELFTEST_RESULT_AUTH = 2,
+    /* Lengths are impossible. */
+    ESPALIER_SELFTEST_RESULT_SYNTAX = 3,
+    /* The frame ends too early. */
+    ESPALIER_SELFTEST_RESULT_ERROR = 4
+};
+
+enum espalier_mailbox_op {
+    /* Nothing; answered with OK. */
+    ESPALIER_MAILBOX_OP_NOP = 0,
+    /* Install SA in a free slot that the firmware chooses; answers with HANDLE. */
+    ESPALIER_MAILBOX_OP_ADD_SA = 1,
+    /* Install SA in the slot and with the generation of HANDLE, which must be the slot's last one. */
+    ESPALIER_MAILBOX_OP_RESTORE_SA = 2,
+    /* Set the upper half of the sequence numbers of HANDLE to SA.ESN_HI; SA.SPI must be the SA's. */
+    ESPALIER_MAILBOX_OP_UPDATE_SA = 3,
+    /* Delete HANDLE; answered when no frame uses it any more and its keys are zeroised. */
+    ESPALIER_MAILBOX_OP_DELETE_SA = 4,
+    /* Read HANDLE back. */
+    ESPALIER_MAILBOX_OP_READ_SA = 5,
+    /* Read back the SA in the lowest slot in use that is not below HANDLE.INDEX. */
+    ESPALIER_MAILBOX_OP_NEXT_SA = 6
+};
+
+enum espalier_mailbox_status {
+    /* Done. */
+    ESPALIER_MAILBOX_STATUS_OK = 0,
+    /* Unknown operation. */
+    ESPALIER_MAILBOX_STATUS_BAD_OP = 1,
+    /* A field of the SA is not what CAP_* allows; FIELD says which. */
+    ESPALIER_MAILBOX_STATUS_BAD_RECORD = 2,
+    /* No free slot. */
+    ESPALIER_MAILBOX_STATUS_NO_SPACE = 3,
+    /* No room in the lookup table for this SPI and destination. */
+    ESPALIER_MAILBOX_STATUS_LOOKUP_FULL = 4,
+    /* An inbound SA with this SPI, destination and IP version exists. */
+    ESPALIER_MAILBOX_STATUS_DUPLICATE = 5,
+    /* HANDLE names no SA; RESTORE_SA: not the slot's last generation. */
+    ESPALIER_MAILBOX_STATUS_STALE_HANDLE = 6,
+    /* UPDATE_SA of an SA without ESN. */
+    ESPALIER_MAILBOX_STATUS_NOT_ESN = 7,
+    /* RESTORE_SA into a slot that holds an SA. */
+    ESPALIER_MAILBOX_STATUS_SLOT_IN_USE = 8,
+    /* NEXT_SA: no SA at or above this slot. */
+    ESPALIER_MAILBOX_STATUS_NO_MORE = 9,
+    /* The start-up self-tests failed; no command is carried out. */
+    ESPALIER_MAILBOX_STATUS_SELFTEST_FAILED = 10,
+    /* The SA engine refused what the firmware had found good. */
+    ESPALIER_MAILBOX_STATUS_HARDWARE = 11
+};
+
+enum espalier_mailbox_field {
+    /* No single field. */
+    ESPALIER_MAILBOX_FIELD_NONE = 0,
+    /* SA.SPI. */
+    ESPALIER_MAILBOX_FIELD_SPI = 1,
+    /* SA.FLAGS.KEYLEN. */
+    ESPALIER_MAILBOX_FIELD_KEYLEN = 2,
+    /* SA.FLAGS.RX_QUEUE. */
+    ESPALIER_MAILBOX_FIELD_RX_QUEUE = 3,
+    /* SA.DST. */
+    ESPALIER_MAILBOX_FIELD_DST = 4,
+    /* SA.SRC. */
+    ESPALIER_MAILBOX_FIELD_SRC = 5,
+    /* Bits of SA.FLAGS that have no meaning. */
+    ESPALIER_MAILBOX_FIELD_FLAGS = 6,
+    /* HANDLE. */
+    ESPALIER_MAILBOX_FIELD_HANDLE = 7
 };
 
 enum espalier_queue_error {
@@ -775,6 +1163,87 @@ static_assert(offsetof(struct espalier_sa_record, salt) == 12, "place of salt");
 static_assert(offsetof(struct espalier_sa_record, dst) == 16, "place of dst");
 static_assert(offsetof(struct espalier_sa_record, src) == 32, "place of src");
 static_assert(offsetof(struct espalier_sa_record, key) == 48, "place of key");
+
+/* One command to the control processor, in a slot of the command page. Its words in order are the
+ * window's registers from ESPALIER_MBOX_COMMAND_HEADER_OFFSET on. */
+struct espalier_mailbox_command {
+    /* What to do. */
+    uint32_t header;
+    /* SA handle, as in SA_HANDLE. */
+    uint32_t handle;
+    /* 0. */
+    uint32_t reserved[2];
+    /* The words from here to KEY are those of the SA window. */
+    uint32_t spi;
+    /* As SA.FLAGS. */
+    uint32_t flags;
+    /* As SA.ESN_HI. */
+    uint32_t esn_hi;
+    /* As SA.SALT. */
+    uint32_t salt;
+    /* As SA.DST. */
+    uint32_t dst[4];
+    /* As SA.SRC. */
+    uint32_t src[4];
+    /* As SA.KEY. */
+    uint32_t key[8];
+    /* 0. */
+    uint32_t unused[8];
+};
+static_assert(sizeof(struct espalier_mailbox_command) == 128, "size of struct espalier_mailbox_command");
+static_assert(offsetof(struct espalier_mailbox_command, header) == 0, "place of header");
+static_assert(offsetof(struct espalier_mailbox_command, handle) == 4, "place of handle");
+static_assert(offsetof(struct espalier_mailbox_command, reserved) == 8, "place of reserved");
+static_assert(offsetof(struct espalier_mailbox_command, spi) == 16, "place of spi");
+static_assert(offsetof(struct espalier_mailbox_command, flags) == 20, "place of flags");
+static_assert(offsetof(struct espalier_mailbox_command, esn_hi) == 24, "place of esn_hi");
+static_assert(offsetof(struct espalier_mailbox_command, salt) == 28, "place of salt");
+static_assert(offsetof(struct espalier_mailbox_command, dst) == 32, "place of dst");
+static_assert(offsetof(struct espalier_mailbox_command, src) == 48, "place of src");
+static_assert(offsetof(struct espalier_mailbox_command, key) == 64, "place of key");
+static_assert(offsetof(struct espalier_mailbox_command, unused) == 96, "place of unused");
+
+/* The answer to one command, in the slot of the same number of the response page. Its words in order
+ * are the window's registers from ESPALIER_MBOX_RESPONSE_HEADER_OFFSET on. */
+struct espalier_mailbox_response {
+    /* How it ended. */
+    uint32_t header;
+    /* Handle of the SA that was added, restored or read, else the command's. */
+    uint32_t handle;
+    /* About a refusal. */
+    uint32_t detail;
+    /* Clock cycles from taking the command to this answer. */
+    uint32_t cycles;
+    /* From here on only for READ_SA and NEXT_SA: as SA.SPI. */
+    uint32_t spi;
+    /* As SA.FLAGS. */
+    uint32_t flags;
+    /* As SA.ESN_HI. */
+    uint32_t esn_hi;
+    /* 0. */
+    uint32_t reserved;
+    /* As SA.DST. */
+    uint32_t dst[4];
+    /* As SA.SRC. */
+    uint32_t src[4];
+    /* As SA_COUNTERS. */
+    uint32_t counters[8];
+    /* 0. */
+    uint32_t unused[8];
+};
+static_assert(sizeof(struct espalier_mailbox_response) == 128, "size of struct espalier_mailbox_response");
+static_assert(offsetof(struct espalier_mailbox_response, header) == 0, "place of header");
+static_assert(offsetof(struct espalier_mailbox_response, handle) == 4, "place of handle");
+static_assert(offsetof(struct espalier_mailbox_response, detail) == 8, "place of detail");
+static_assert(offsetof(struct espalier_mailbox_response, cycles) == 12, "place of cycles");
+static_assert(offsetof(struct espalier_mailbox_response, spi) == 16, "place of spi");
+static_assert(offsetof(struct espalier_mailbox_response, flags) == 20, "place of flags");
+static_assert(offsetof(struct espalier_mailbox_response, esn_hi) == 24, "place of esn_hi");
+static_assert(offsetof(struct espalier_mailbox_response, reserved) == 28, "place of reserved");
+static_assert(offsetof(struct espalier_mailbox_response, dst) == 32, "place of dst");
+static_assert(offsetof(struct espalier_mailbox_response, src) == 48, "place of src");
+static_assert(offsetof(struct espalier_mailbox_response, counters) == 64, "place of counters");
+static_assert(offsetof(struct espalier_mailbox_response, unused) == 96, "place of unused");
 
 #ifdef __cplusplus
 }
