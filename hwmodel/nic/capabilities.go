@@ -23,7 +23,7 @@ func composed(fields map[string]uint32) (v uint32) {
 // capability reads the identity and capability registers.
 func (n *NIC) capability(offset uint64) uint32 {
 	switch offset {
-	case regs.IDOffset, regs.VersionOffset, regs.LayoutOffset:
+	case regs.IDOffset, regs.VersionOffset, regs.LayoutOffset, regs.LayoutCpOffset:
 		return constants[offset]
 	case regs.BuildIDOffset:
 		return 0
@@ -40,6 +40,7 @@ func (n *NIC) capability(offset uint64) uint32 {
 		return composed(map[string]uint32{
 			"cap_feature.ipv4": 1, "cap_feature.ipv6": 1, "cap_feature.esp": 1, "cap_feature.transport": 1, "cap_feature.tunnel": 1,
 			"cap_feature.esn": 1, "cap_feature.encapsulation": encapsulationEthernet, "cap_feature.loopback": 1,
+			"cap_feature.control_processor": bit(n.cp != nil),
 		})
 	case regs.CapRingOffset:
 		return composed(map[string]uint32{"cap_ring.min_log2": minRingLog2, "cap_ring.max_log2": maxRingLog2, "cap_ring.prefetch": prefetch})
@@ -54,7 +55,7 @@ func (n *NIC) capability(offset uint64) uint32 {
 // constants are the registers that are the same in every NIC.
 var constants = func() map[uint64]uint32 {
 	values := make(map[uint64]uint32)
-	for _, name := range []string{"id", "version", "layout"} {
+	for _, name := range []string{"id", "version", "layout", "layout_cp"} {
 		ref := lookup(name)
 		values[ref.Offset()], _ = ref.Register.Reset()
 	}

@@ -47,6 +47,9 @@ func (n *NIC) runTimers() {
 			n.clock.wakeAt(n.sa.due)
 		}
 	}
+	if n.cp != nil {
+		n.runProcessor()
+	}
 	for _, q := range n.queues() {
 		if q.batched == 0 {
 			continue

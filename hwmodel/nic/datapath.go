@@ -65,6 +65,7 @@ func (n *NIC) send1(d *regs.TxDescriptor) regs.CompletionStatus {
 	}
 	if slot != nil {
 		n.stats[txESP]++
+		slot.counters.carried(len(frame))
 		if !n.opts.CryptoOff {
 			// Its lengths were checked: this cannot fail.
 			if err := slot.sa.SealInPlace(frame, int(d.ESPOffset), slot.sequenceHi(d.ESNLSB)); err != nil {
@@ -109,7 +110,7 @@ func (n *NIC) checkSend(d *regs.TxDescriptor) (*slot, regs.CompletionStatus) {
 
 // receive takes a frame from the wire, or from loopback. n.mu is held.
 func (n *NIC) receive(frame []byte, bad bool) {
-	if !n.control.ctrl.RxEnable() || n.resetBusy() {
+	if !n.control.ctrl.RxEnable() || n.resetBusy() || !n.tested() {
 		return
 	}
 	n.stats[rxFrames]++
@@ -127,6 +128,7 @@ func (n *NIC) receive(frame []byte, bad bool) {
 	if verdict.SA != nil {
 		c.Handle = n.sa.matched.handle
 		number = int(n.sa.matched.record.Flags.RxQueue())
+		n.sa.matched.counters.received(verdict.Class, len(frame))
 	}
 	if verdict.Class == esp.Decrypted {
 		c.NextHeader, c.PadLength, c.HeaderInfoSet = verdict.NextHeader, verdict.PadLength, true

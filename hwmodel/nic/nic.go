@@ -36,7 +36,23 @@ type Options struct {
 	// CryptoOff leaves out encryption, decryption and ICV checks: frames keep
 	// their plaintext, everything else is as ever. For measuring a driver.
 	CryptoOff bool
+	// ControlProcessor says whether firmware on a processor in the NIC manages
+	// the SAs, through the mailbox, or the host, through the SA window.
+	ControlProcessor Presence
 }
+
+// Presence says whether a NIC has a part that it can do without.
+type Presence int
+
+// Values of Presence. Preset is what the RTL has by default.
+const (
+	Preset Presence = iota
+	Present
+	Absent
+)
+
+// presetControlProcessor is what Preset means for Options.ControlProcessor.
+const presetControlProcessor = Absent
 
 // Costs in cycles of the virtual clock. They are no prediction of any RTL: they
 // make time pass, the same on every run.
@@ -76,6 +92,13 @@ func (o Options) complete() (Options, error) {
 			return o, fmt.Errorf("%d %s, allowed are %d to %d", *f.value, f.name, f.least, f.most)
 		}
 	}
+	switch o.ControlProcessor {
+	case Preset:
+		o.ControlProcessor = presetControlProcessor
+	case Present, Absent:
+	default:
+		return o, fmt.Errorf("Presence %d of a control processor, allowed are Preset, Present and Absent", o.ControlProcessor)
+	}
 	return o, nil
 }
 
@@ -84,7 +107,7 @@ func (o Options) complete() (Options, error) {
 //
 // Its work is done by the call that causes it: the write of a doorbell sends the
 // frames, Inject receives one. Only limits in time (completion batches,
-// interrupt moderation, SA operations, reset) wait for the virtual clock, which
+// interrupt moderation, SA operations, firmware, reset) wait for the virtual clock, which
 // advances with each BAR access, in Relax, and in WaitInterrupt, which goes on
 // to the next limit. So the same calls give the same results.
 type NIC struct {
@@ -104,6 +127,7 @@ type NIC struct {
 	control controlRegs
 	vectors []vector
 	sa      saTable
+	cp      *processor // nil: none
 	tx, rx  []*queue
 	turn    int // TX queue served last
 	egress  burst
@@ -146,6 +170,9 @@ func New(o Options) (*NIC, error) {
 		n.rx = append(n.rx, &queue{nic: n, number: i})
 	}
 	n.sa.init(o.Slots)
+	if o.ControlProcessor == Present {
+		n.cp = new(processor)
+	}
 	n.clock.next = never
 	n.powerUp()
 	n.ep.Enable()
@@ -166,6 +193,10 @@ func (n *NIC) powerUp() {
 	n.sa.forgetGenerations()
 	n.clock.base = n.clock.cycle
 	n.softReset()
+	if n.cp != nil {
+		n.cp.loadBuiltIn()
+		n.startProcessor()
+	}
 }
 
 // softReset is CTRL.RESET.
@@ -178,6 +209,9 @@ func (n *NIC) softReset() {
 		n.vectors[v] = vector{armed: true}
 	}
 	n.sa.zeroise()
+	if n.cp != nil {
+		n.cp.reset()
+	}
 	n.stats = statistics{}
 	n.turn = 0
 	n.control.readyAt = n.clock.cycle + resetCycles

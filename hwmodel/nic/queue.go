@@ -60,6 +60,7 @@ func (q *queue) setCtrl(v regs.QueueCtrl) {
 		q.ctrl = q.ctrl.WithEnable(false)
 		q.failure = regs.QueueErrorNone
 		q.cached = 0
+	case v.Enable() && !q.nic.tested(): // nothing is sent or received by crypto units that were not tested
 	default:
 		q.ctrl = v
 		if v.Enable() {

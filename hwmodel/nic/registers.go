@@ -72,8 +72,9 @@ func bit(b bool) uint32 {
 }
 
 const (
-	page     = 0x1000
-	busError = ^uint32(0) // what a PCIe host reads where nothing answers
+	page           = 0x1000
+	firstQueuePage = 16 * page
+	busError       = ^uint32(0) // what a PCIe host reads where nothing answers
 )
 
 // registers is a NIC seen through its register BAR.
@@ -147,6 +148,8 @@ func (n *NIC) read(offset uint64) uint32 {
 		return n.readSA(offset)
 	case offset < 3*page:
 		return n.readStatistic(offset)
+	case n.cp != nil && offset < firstQueuePage:
+		return n.readProcessor(offset)
 	}
 	if q := n.queueAt(offset); q != nil {
 		return q.read(offset % page)
@@ -166,6 +169,9 @@ func (n *NIC) write(offset uint64, value, mask uint32) {
 		return
 	case offset < 2*page:
 		n.writeSA(offset, value, mask)
+		return
+	case n.cp != nil && offset < firstQueuePage:
+		n.writeProcessor(offset, value, mask)
 		return
 	}
 	if q := n.queueAt(offset); q != nil {
@@ -272,6 +278,15 @@ func (n *NIC) status() (v uint32) {
 
 func (n *NIC) readSA(offset uint64) uint32 {
 	t := &n.sa
+	if i, ok := nonceAt(offset); ok {
+		return t.nonce[i]
+	}
+	if n.cp != nil { // the window is the firmware's
+		return busError
+	}
+	if i := (offset - regs.SACountersOffset(0)) / 4; offset >= regs.SACountersOffset(0) && i < regs.SACountersCount {
+		return t.counters[i]
+	}
 	switch offset {
 	case regs.SACmdOffset:
 		return uint32(regs.SACmd(0).WithOp(t.op))
@@ -292,6 +307,12 @@ func (n *NIC) readSA(offset uint64) uint32 {
 	return t.record[word]
 }
 
+// nonceAt returns which word of SA_NONCE is at offset.
+func nonceAt(offset uint64) (i int, ok bool) {
+	i = int(offset-regs.SANonceOffset(0)) / 4
+	return i, offset >= regs.SANonceOffset(0) && i < regs.SANonceCount
+}
+
 // recordWord returns which word of the SA window's record is at offset.
 func recordWord(offset uint64) (word int, ok bool) {
 	word = int(offset-regs.SARecordOffset) / 4
@@ -300,6 +321,13 @@ func recordWord(offset uint64) (word int, ok bool) {
 
 func (n *NIC) writeSA(offset uint64, value, mask uint32) {
 	t := &n.sa
+	if i, ok := nonceAt(offset); ok {
+		t.nonce[i] = merge(t.nonce[i], value, mask)
+		return
+	}
+	if n.cp != nil {
+		return
+	}
 	if t.busy { // the window must not be written then, and is not
 		return
 	}

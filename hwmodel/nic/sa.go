@@ -3,6 +3,9 @@
 package nic
 
 import (
+	"crypto/aes"
+	"encoding/binary"
+
 	"github.com/espalier-nic/espalier/hwmodel/esp"
 	"github.com/espalier-nic/espalier/regs"
 )
@@ -15,6 +18,56 @@ type slot struct {
 	record     regs.SARecord
 	src        [16]byte
 	sa         *esp.SA
+	counters   saCounters
+}
+
+// saCounters is what READ finds beside the record of an SA.
+type saCounters struct {
+	frames, bytes      uint64
+	authFailed, syntax uint32
+	fingerprint        uint64
+}
+
+// words is the counters as SA_COUNTERS has them.
+func (c *saCounters) words() [regs.SACountersCount]uint32 {
+	return [...]uint32{
+		uint32(c.frames), uint32(c.frames >> 32), uint32(c.bytes), uint32(c.bytes >> 32),
+		c.authFailed, c.syntax, uint32(c.fingerprint >> 32), uint32(c.fingerprint),
+	}
+}
+
+// carried counts a frame of size bytes that was encrypted or decrypted.
+func (c *saCounters) carried(size int) {
+	c.frames++
+	c.bytes += uint64(size)
+}
+
+// received counts a frame of size bytes by its verdict.
+func (c *saCounters) received(class esp.Class, size int) {
+	switch class {
+	case esp.Decrypted:
+		c.carried(size)
+	case esp.AuthFailed:
+		c.authFailed++
+	case esp.BadSyntax:
+		c.syntax++
+	}
+}
+
+// fingerprint is what SA_COUNTERS tells of a key: none with a nonce of zero.
+func fingerprint(key []byte, nonce [regs.SANonceCount]uint32) uint64 {
+	if nonce == [regs.SANonceCount]uint32{} {
+		return 0
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil { // params makes keys of the three lengths only
+		panic("nic: " + err.Error())
+	}
+	var b [aes.BlockSize]byte
+	binary.BigEndian.PutUint32(b[:], nonce[0])
+	binary.BigEndian.PutUint32(b[4:], nonce[1])
+	block.Encrypt(b[:], b[:])
+	return binary.BigEndian.Uint64(b[:])
 }
 
 // sequenceHi is the upper half of the sequence number of a frame whose
@@ -41,13 +94,17 @@ type saTable struct {
 	live    int
 	matched *slot // what find found last
 
-	record [regs.SARecordWords]uint32
-	handle regs.SAHandle
-	op     regs.SAOp
-	busy   bool
-	due    uint64
-	result regs.SAResult
-	cycles uint32
+	nonce [regs.SANonceCount]uint32 // of fingerprints
+
+	// The window and its operation; with a control processor nobody uses them.
+	record   [regs.SARecordWords]uint32
+	counters [regs.SACountersCount]uint32
+	handle   regs.SAHandle
+	op       regs.SAOp
+	busy     bool
+	due      uint64
+	result   regs.SAResult
+	cycles   uint32
 	// deleted is the result of the DELETE under way, whose effect is immediate.
 	deleted regs.SAResult
 }
@@ -121,8 +178,10 @@ func (n *NIC) finishSA() {
 	switch t.op {
 	case regs.SAOpNOP:
 		t.result = regs.SAResultOK
-	case regs.SAOpAdd:
-		t.result = t.add(len(n.rx))
+	case regs.SAOpAdd, regs.SAOpRestore:
+		var r regs.SARecord
+		r.SetWords(&t.record)
+		t.handle, t.result = t.install(t.handle, r, len(n.rx), t.op == regs.SAOpRestore)
 	case regs.SAOpUpdate:
 		t.result = t.update(t.handle, t.record[regs.SARecordESNHiWord])
 	case regs.SAOpDelete:
@@ -137,43 +196,44 @@ func (n *NIC) finishSA() {
 	t.busy = false
 }
 
-// add installs the window's record. It never ends with LOOKUP_FULL, which
-// depends on how an implementation looks up.
-func (t *saTable) add(queues int) regs.SAResult {
-	index := int(t.handle.Index())
-	if index >= len(t.slots) {
-		return regs.SAResultBadIndex
+// install is ADD and RESTORE of a record in a NIC with that many queues; it
+// returns SA_HANDLE afterwards. It never ends with LOOKUP_FULL, which depends on
+// how an implementation looks up.
+func (t *saTable) install(handle regs.SAHandle, r regs.SARecord, queues int, restore bool) (regs.SAHandle, regs.SAResult) {
+	if int(handle.Index()) >= len(t.slots) {
+		return handle, regs.SAResultBadIndex
 	}
-	var r regs.SARecord
-	r.SetWords(&t.record)
 	if !acceptable(&r, queues) {
-		return regs.SAResultBadRecord
+		return handle, regs.SAResultBadRecord
 	}
-	s := &t.slots[index]
-	if s.live {
-		return regs.SAResultSlotInUse
+	s := &t.slots[handle.Index()]
+	generation := s.generation
+	switch {
+	case s.live:
+		return handle, regs.SAResultSlotInUse
+	case !restore:
+		generation = max(1, generation+1) // skips 0
+	case handle.Generation() != generation:
+		return handle, regs.SAResultStaleHandle
 	}
 	key := keyOf(&r)
-	if r.Flags.Inbound() {
-		if t.inbound[key] != nil {
-			return regs.SAResultDuplicate
-		}
+	if r.Flags.Inbound() && t.inbound[key] != nil {
+		return handle, regs.SAResultDuplicate
 	}
-	sa, err := esp.NewSA(params(&r))
+	p := params(&r)
+	sa, err := esp.NewSA(p)
 	if err != nil { // acceptable has refused what NewSA does
 		panic("nic: " + err.Error())
 	}
-	if s.generation++; s.generation == 0 {
-		s.generation = 1
-	}
-	t.handle = t.handle.WithGeneration(s.generation)
+	handle = handle.WithGeneration(generation)
 	r.Salt, r.Key = 0, [8]uint32{}
-	*s = slot{live: true, generation: s.generation, handle: uint32(t.handle), record: r, src: address(r.Src), sa: sa}
+	*s = slot{live: true, generation: generation, handle: uint32(handle), record: r, src: address(r.Src), sa: sa}
+	s.counters.fingerprint = fingerprint(p.Key, t.nonce)
 	t.live++
 	if r.Flags.Inbound() {
 		t.inbound[key] = s
 	}
-	return regs.SAResultOK
+	return handle, regs.SAResultOK
 }
 
 func (t *saTable) update(handle regs.SAHandle, hi uint32) regs.SAResult {
@@ -216,7 +276,7 @@ func (t *saTable) read() regs.SAResult {
 	if !s.live {
 		return regs.SAResultEmptySlot
 	}
-	t.record = s.record.Words()
+	t.record, t.counters = s.record.Words(), s.counters.words()
 	t.handle = t.handle.WithGeneration(s.generation)
 	return regs.SAResultOK
 }

@@ -26,7 +26,7 @@ func TestSAResults(t *testing.T) {
 		after  uint32
 	}{
 		{"NOP", regs.SAOpNOP, 0xFFFF_FFFF, in, regs.SAResultOK, none},
-		{"operation 5", 5, 0, in, regs.SAResultBadOp, none},
+		{"operation 6", 6, 0, in, regs.SAResultBadOp, none},
 		{"operation 7", 7, 0xFFFF, in, regs.SAResultBadOp, none},
 		{"READ slot 8", regs.SAOpRead, 8, in, regs.SAResultBadIndex, none},
 		{"ADD slot 8", regs.SAOpAdd, 8, in, regs.SAResultBadIndex, none},

@@ -3,6 +3,7 @@
 package nic
 
 import (
+	"crypto/aes"
 	"encoding/binary"
 	"net/netip"
 
@@ -28,11 +29,14 @@ type State struct {
 	// IPsecEnable and RXDefault are the control registers' fields.
 	IPsecEnable bool
 	RXDefault   int
+	// Nonce is SA_NONCE.
+	Nonce [regs.SANonceCount]uint32
 	// Counters are the statistics.
 	Counters Counters
 
 	limits Limits
 	slots  []stateSlot
+	window [regs.SACountersCount]uint32 // SA_COUNTERS
 }
 
 // Counters are the statistics page's.
@@ -46,6 +50,70 @@ type stateSlot struct {
 	generation uint16
 	sa         *esp.SA // nil: empty
 	record     regs.SARecord
+	usage      Usage
+}
+
+// Usage is what SA_COUNTERS says of an SA.
+type Usage struct {
+	// Frames counts what was encrypted, or decrypted with success; Bytes are
+	// theirs, from the Ethernet header to the last byte, no FCS.
+	Frames, Bytes uint64
+	// AuthFailed and Syntax count frames of an inbound SA with a wrong ICV and
+	// with impossible lengths.
+	AuthFailed, Syntax uint32
+	// Fingerprint is the first 8 bytes of the encryption of Nonce || 0 under
+	// the SA's key, first byte most significant; 0 if Nonce was 0.
+	Fingerprint uint64
+}
+
+// Words returns the words of SA_COUNTERS.
+func (u Usage) Words() (w [regs.SACountersCount]uint32) {
+	w[0], w[1] = uint32(u.Frames), uint32(u.Frames>>32)
+	w[2], w[3] = uint32(u.Bytes), uint32(u.Bytes>>32)
+	w[4], w[5] = u.AuthFailed, u.Syntax
+	w[6], w[7] = uint32(u.Fingerprint>>32), uint32(u.Fingerprint)
+	return w
+}
+
+// ReadBack is all that can be read of an SA: READ in the window, READ_SA and
+// NEXT_SA in the mailbox. Record has no key and no salt.
+type ReadBack struct {
+	Handle uint32
+	Record regs.SARecord
+	Usage  Usage
+}
+
+// ReadBack returns what a handle's SA reads back as, if there is one.
+func (s *State) ReadBack(handle uint32) (r ReadBack, ok bool) {
+	if s.SA(handle) == nil {
+		return r, false
+	}
+	return s.NextSA(int(regs.SAHandle(handle).Index()))
+}
+
+// NextSA returns the SA in the lowest slot in use that is not below first, if
+// there is one.
+func (s *State) NextSA(first int) (r ReadBack, ok bool) {
+	for i := max(first, 0); i < len(s.slots); i++ {
+		if slot := &s.slots[i]; slot.sa != nil {
+			handle := regs.SAHandle(0).WithIndex(uint16(i)).WithGeneration(slot.generation)
+			return ReadBack{Handle: uint32(handle), Record: slot.record, Usage: slot.usage}, true
+		}
+	}
+	return r, false
+}
+
+// fingerprint is Usage.Fingerprint of a key.
+func (s *State) fingerprint(key []byte) uint64 {
+	b, err := aes.NewCipher(key)
+	if err != nil || s.Nonce[0]|s.Nonce[1] == 0 {
+		return 0
+	}
+	block := binary.BigEndian.AppendUint32(nil, s.Nonce[0])
+	block = binary.BigEndian.AppendUint32(block, s.Nonce[1])
+	block = append(block, make([]byte, 8)...)
+	b.Encrypt(block, block)
+	return binary.BigEndian.Uint64(block)
 }
 
 // NewState is a NIC after power-up.
@@ -59,6 +127,7 @@ func (s *State) Reset() {
 		s.slots[i] = stateSlot{generation: s.slots[i].generation}
 	}
 	s.IPsecEnable, s.RXDefault, s.Counters = false, 0, Counters{}
+	s.Nonce, s.window = [regs.SANonceCount]uint32{}, [regs.SACountersCount]uint32{}
 }
 
 // SAs is the number of slots in use.
@@ -78,15 +147,18 @@ type Outcome struct {
 	Handle regs.SAHandle
 	// Record is the window afterwards, key and salt always zero.
 	Record regs.SARecord
+	// Counters is SA_COUNTERS afterwards.
+	Counters [regs.SACountersCount]uint32
 }
 
 // Operate performs an operation on the SA window, which holds record, and
 // SA_HANDLE. Whether a NIC's lookup has room is its own affair: where it answers
-// ADD with LOOKUP_FULL, do not call Operate for that operation.
+// ADD or RESTORE with LOOKUP_FULL, do not call Operate for that operation.
 func (s *State) Operate(op regs.SAOp, handle regs.SAHandle, record regs.SARecord) Outcome {
 	o := Outcome{Handle: handle, Record: record}
 	o.Result = s.operate(op, &o)
 	o.Record.Salt, o.Record.Key = 0, [8]uint32{}
+	o.Counters = s.window
 	return o
 }
 
@@ -94,7 +166,7 @@ func (s *State) operate(op regs.SAOp, o *Outcome) regs.SAResult {
 	if op == regs.SAOpNOP {
 		return regs.SAResultOK
 	}
-	if op > regs.SAOpRead {
+	if op > regs.SAOpRestore {
 		return regs.SAResultBadOp
 	}
 	if int(o.Handle.Index()) >= len(s.slots) {
@@ -103,13 +175,14 @@ func (s *State) operate(op regs.SAOp, o *Outcome) regs.SAResult {
 	slot := &s.slots[o.Handle.Index()]
 	named := slot.sa != nil && slot.generation == o.Handle.Generation()
 	switch op {
-	case regs.SAOpAdd:
-		return s.add(slot, o)
+	case regs.SAOpAdd, regs.SAOpRestore:
+		return s.add(slot, op == regs.SAOpRestore, o)
 	case regs.SAOpRead:
 		if slot.sa == nil {
 			return regs.SAResultEmptySlot
 		}
 		o.Record, o.Handle = slot.record, o.Handle.WithGeneration(slot.generation)
+		s.window = slot.usage.Words()
 	case regs.SAOpUpdate:
 		if !named {
 			return regs.SAResultStaleHandle
@@ -125,7 +198,7 @@ func (s *State) operate(op regs.SAOp, o *Outcome) regs.SAResult {
 	return regs.SAResultOK
 }
 
-func (s *State) add(slot *stateSlot, o *Outcome) regs.SAResult {
+func (s *State) add(slot *stateSlot, restore bool, o *Outcome) regs.SAResult {
 	r := &o.Record
 	p := esp.Params{
 		SPI: r.SPI, Inbound: r.Flags.Inbound(), Tunnel: r.Flags.Tunnel(), ESN: r.Flags.ESN(),
@@ -155,6 +228,9 @@ func (s *State) add(slot *stateSlot, o *Outcome) regs.SAResult {
 	if slot.sa != nil {
 		return regs.SAResultSlotInUse
 	}
+	if restore && o.Handle.Generation() != slot.generation {
+		return regs.SAResultStaleHandle
+	}
 	if p.Inbound {
 		for i := range s.slots {
 			if sa := s.slots[i].sa; sa != nil && sa.Inbound() && sa.SPI() == p.SPI && sa.Dst() == p.Dst {
@@ -168,7 +244,10 @@ func (s *State) add(slot *stateSlot, o *Outcome) regs.SAResult {
 	}
 	slot.sa, slot.record = sa, *r
 	slot.record.Salt, slot.record.Key = 0, [8]uint32{}
-	slot.generation = max(1, slot.generation+1)
+	slot.usage = Usage{Fingerprint: s.fingerprint(p.Key)}
+	if !restore {
+		slot.generation = max(1, slot.generation+1)
+	}
 	o.Handle = o.Handle.WithGeneration(slot.generation)
 	return regs.SAResultOK
 }
@@ -231,6 +310,9 @@ func (s *State) Send(d regs.TxDescriptor, frame []byte) Sent {
 			return sent // frame is not as long as the descriptor says: the caller's error
 		}
 		s.Counters.TXESP++
+		u := &s.slots[regs.SAHandle(d.Handle).Index()].usage
+		u.Frames++
+		u.Bytes += uint64(len(frame))
 		sent.SA = sa
 	}
 	s.Counters.TXFrames++
@@ -310,7 +392,15 @@ func (s *State) Receive(frame []byte, bad bool, buffer func(queue int) (length i
 			r.Queue = int(s.slots[slot].record.Flags.RxQueue())
 			r.Completion.Handle = uint32(regs.SAHandle(0).WithIndex(uint16(slot)).WithGeneration(s.slots[slot].generation))
 			r.Completion.CryptoDone, r.Completion.CryptoStatus = true, regs.CryptoStatus(v.Status)
-			if v.Class == esp.Decrypted {
+			u := &s.slots[slot].usage
+			switch v.Class {
+			case esp.AuthFailed:
+				u.AuthFailed++
+			case esp.BadSyntax:
+				u.Syntax++
+			case esp.Decrypted:
+				u.Frames++
+				u.Bytes += uint64(len(frame))
 				r.Completion.HeaderInfoSet, r.Completion.NextHeader, r.Completion.PadLength = true, v.NextHeader, v.PadLength
 			}
 		}
