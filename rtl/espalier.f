@@ -37,12 +37,15 @@ rtl/espalier_rx_parse_header.sv
 rtl/espalier_rx_path.sv
 rtl/espalier_rx_write.sv
 rtl/espalier_sa.sv
+rtl/espalier_sa_cipher.sv
+rtl/espalier_sa_counters.sv
 rtl/espalier_sa_ctrl.sv
 rtl/espalier_sa_hash.sv
 rtl/espalier_sa_inflight.sv
 rtl/espalier_sa_install.sv
 rtl/espalier_sa_lookup.sv
 rtl/espalier_sa_records.sv
+rtl/espalier_sa_tally.sv
 rtl/espalier_sa_way.sv
 rtl/espalier_stats.sv
 rtl/espalier_tx.sv

@@ -18,7 +18,7 @@ module espalier_aes_pipe #(
 
     // round-key write; first key byte in bits 127:120
     input  wire            key_we_i,
-    input  wire  [3:0]     key_round_i, // 0..14
+    input  wire  [3:0]     key_round_i, // 0..14; 15: all of them
     input  wire  [SAW-1:0] key_index_i,
     input  wire  [127:0]   key_data_i,
 
@@ -48,6 +48,8 @@ module espalier_aes_pipe #(
         end
     end
 
+    wire key_all = key_round_q == 4'd15;
+
     // valid_q[i], sa_q[i], keylen_q[i] belong to the block that has passed i additions of a round key.
     logic [ROUNDS:0] valid_q;
     logic [SAW-1:0]  sa_q     [0:ROUNDS-1];
@@ -65,7 +67,7 @@ module espalier_aes_pipe #(
 
     espalier_ram_sdp #(.WIDTH(128), .DEPTH(NUM_SA)) u_key0 (
         .clk_i,
-        .we_i(key_we_q && key_round_q == 4'd0), .waddr_i(key_index_q), .wdata_i(key_data_q),
+        .we_i(key_we_q && (key_all || key_round_q == 4'd0)), .waddr_i(key_index_q), .wdata_i(key_data_q),
         .re_i(valid_i), .raddr_i(sa_i), .rdata_o(key0)
     );
 
@@ -87,7 +89,7 @@ module espalier_aes_pipe #(
 
         espalier_aes_round #(.LANES(LANES), .NUM_SA(NUM_SA), .ROUND(i)) u_round (
             .clk_i,
-            .key_we_i(key_we_q && key_round_q == 4'(i)), .key_index_i(key_index_q), .key_data_i(key_data_q),
+            .key_we_i(key_we_q && (key_all || key_round_q == 4'(i))), .key_index_i(key_index_q), .key_data_i(key_data_q),
             .next_valid_i(valid_q[i-1]), .next_sa_i(sa_q[i-1]),
             .valid_i(valid_q[i]), .keylen_i(keylen_q[i]), .state_i(state_in), .state_o(state_out)
         );

@@ -19,7 +19,7 @@ module espalier_ghash #(
     input  wire            clk_i,
     input  wire            rst_i,
 
-    // powers of H; number 0 is H itself, byte 0 of a block in bits 127:120
+    // powers of H; number 0 is H itself, 255 all of them; byte 0 of a block in bits 127:120
     input  wire            hpow_we_i,
     input  wire  [7:0]     hpow_num_i,
     input  wire  [SAW-1:0] hpow_index_i,
@@ -68,14 +68,21 @@ module espalier_ghash #(
         end
     end
 
-    wire [127:0] h;
+    // A RAM per power, so that all powers of a slot can be cleared in one cycle.
+    wire  [127:0]  stored [0:POWERS-1];
+    logic [PW-1:0] power_q;
 
-    espalier_ram_sdp #(.WIDTH(128), .DEPTH(POWERS * NUM_SA)) u_hpow (
-        .clk_i,
-        .we_i(hpow_we_i && hpow_num_i < 8'(POWERS)), .waddr_i({hpow_num_i[PW-1:0], hpow_index_i}),
-        .wdata_i(hpow_data_i),
-        .re_i(valid_i), .raddr_i({power, sa_i}), .rdata_o(h)
-    );
+    for (genvar i = 0; i < POWERS; i++) begin : g_power
+        espalier_ram_sdp #(.WIDTH(128), .DEPTH(NUM_SA)) u_hpow (
+            .clk_i,
+            .we_i(hpow_we_i && (hpow_num_i == 8'(i) || hpow_num_i == 8'd255)), .waddr_i(hpow_index_i), .wdata_i(hpow_data_i),
+            .re_i(valid_i && power == PW'(i)), .raddr_i(sa_i), .rdata_o(stored[i])
+        );
+    end
+
+    always_ff @(posedge clk_i) if (valid_i) power_q <= power;
+
+    wire [127:0] h = stored[power_q];
 
     // What a block is, with it through stages 1 to 3: {valid, first, last, final, turn}
     logic [PW+3:0] flags_1_q, flags_2_q, flags_3_q;

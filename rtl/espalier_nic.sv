@@ -158,9 +158,8 @@ module espalier_nic #(
     // The window's arrays have word 0 lowest; as a number, word 0 is the most significant.
     logic [127:0] win_dst, win_src;
     logic [255:0] win_key;
-    /* verilator lint_off UNUSEDSIGNAL */
     logic [63:0]  sa_nonce;
-    /* verilator lint_on UNUSEDSIGNAL */
+    logic [255:0] sa_counters;
 
     logic [NUM_VECTORS-1:0] int_cause;
     /* verilator lint_off UNUSEDSIGNAL */ // registers of vectors that this build does not have
@@ -292,7 +291,7 @@ module espalier_nic #(
         .sa_src_we_i            (sa_read_we),
         .sa_key_value_o         (win_key),
         .sa_nonce_value_o       (sa_nonce),
-        .sa_counters_value_i    ('0)
+        .sa_counters_value_i    (sa_counters)
     );
 
     // Registers of other units: the queue pages by address bits 17:16, the rest in espalier_stats.
@@ -318,13 +317,21 @@ module espalier_nic #(
     logic           txsa_req, txsa_use, txsa_rsp, txsa_hit, txsa_esn, txsa_done;
     logic [31:0]    txsa_handle, txsa_esn_hi, txsa_salt;
     logic [1:0]     txsa_keylen;
+    logic [SAW-1:0] txsa_ok_slot;
+    logic [13:0]    txsa_ok_bytes;
 
     logic           rxsa_valid, rxsa_ready, rxsa_ipv6, rxsa_rsp, rxsa_hit, rxsa_esn, rxsa_tunnel, rxsa_done;
     logic [31:0]    rxsa_spi, rxsa_handle, rxsa_esn_hi, rxsa_salt;
     logic [127:0]   rxsa_dst, rxsa_src;
     logic [1:0]     rxsa_keylen;
     logic [3:0]     rxsa_queue;
+    logic           rxsa_ok, rxsa_auth, rxsa_syntax;
+    logic [SAW-1:0] rxsa_slot;
+    logic [13:0]    rxsa_bytes;
 
+    logic           ev_tx_esp;
+
+    /* verilator lint_off PINCONNECTEMPTY */
     espalier_sa #(
         .LANES      (LANES),
         .NUM_SA     (NUM_SA),
@@ -354,6 +361,9 @@ module espalier_nic #(
         .rec_esn_hi_o   (sa_read_esn_hi),
         .rec_dst_o      (sa_read_dst),
         .rec_src_o      (sa_read_src),
+        .counters_o     (sa_counters),
+        .nonce_i        (sa_nonce),
+        .live_o         (),
         .zeroise_i      (zeroise),
         .zeroise_busy_o (zeroise_busy),
         .zeroised_o     (zeroised),
@@ -392,8 +402,17 @@ module espalier_nic #(
         .rx_salt_o      (rxsa_salt),
         .rx_tunnel_o    (rxsa_tunnel),
         .rx_queue_o     (rxsa_queue),
-        .rx_done_i      (rxsa_done)
+        .rx_done_i      (rxsa_done),
+        .tx_ok_i        (ev_tx_esp),
+        .tx_ok_slot_i   (txsa_ok_slot),
+        .tx_ok_bytes_i  (txsa_ok_bytes),
+        .rx_ok_i        (rxsa_ok),
+        .rx_auth_i      (rxsa_auth),
+        .rx_syntax_i    (rxsa_syntax),
+        .rx_slot_i      (rxsa_slot),
+        .rx_bytes_i     (rxsa_bytes)
     );
+    /* verilator lint_on PINCONNECTEMPTY */
 
     // ---------------------------------------------------------------------
     // Bus clients.
@@ -508,7 +527,7 @@ module espalier_nic #(
     logic          tx_event, rx_event;
     logic [4:0]    tx_event_vector, rx_event_vector;
     logic [2:0]    tx_event_count, rx_event_count;
-    logic          ev_tx_frame, ev_tx_esp, ev_tx_err_handle, ev_tx_err_desc, ev_tx_err_dma;
+    logic          ev_tx_frame, ev_tx_err_handle, ev_tx_err_desc, ev_tx_err_dma;
     logic          ev_rx_frame, ev_rx_esp_ok, ev_rx_auth_failed, ev_rx_syntax, ev_rx_no_sa, ev_rx_untouched;
     logic          ev_rx_drop_no_desc, ev_rx_drop_bad, ev_rx_err_dma;
     logic [13:0]   ev_tx_bytes, ev_rx_bytes;
@@ -593,6 +612,8 @@ module espalier_nic #(
         .stat_frame_o      (ev_tx_frame),
         .stat_bytes_o      (ev_tx_bytes),
         .stat_esp_o        (ev_tx_esp),
+        .stat_esp_slot_o   (txsa_ok_slot),
+        .stat_esp_bytes_o  (txsa_ok_bytes),
         .stat_err_handle_o (ev_tx_err_handle),
         .stat_err_desc_o   (ev_tx_err_desc),
         .stat_err_dma_o    (ev_tx_err_dma)
@@ -647,6 +668,11 @@ module espalier_nic #(
         .sa_tunnel_i         (rxsa_tunnel),
         .sa_queue_i          (rxsa_queue),
         .sa_done_o           (rxsa_done),
+        .sa_ok_o             (rxsa_ok),
+        .sa_auth_o           (rxsa_auth),
+        .sa_syntax_o         (rxsa_syntax),
+        .sa_slot_o           (rxsa_slot),
+        .sa_bytes_o          (rxsa_bytes),
         .data_awvalid_o      (rxd_awvalid),
         .data_awready_i      (rxd_awready),
         .data_awaddr_o       (rxd_awaddr),

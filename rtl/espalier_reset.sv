@@ -23,8 +23,8 @@ module espalier_reset (
 );
 
     // Cycles for which idle_i must hold, and for which the data plane is reset before zeroising is looked at: more than
-    // the register stages between a unit's state and its neighbour's.
-    localparam logic [2:0] SETTLE = 3'd7;
+    // the register stages between a unit's state and its neighbour's, and than a lookup of an SA takes.
+    localparam logic [3:0] SETTLE = 4'd15;
 
     typedef enum logic [1:0] {
         RESET,   // the data plane is in reset, zeroising begins
@@ -34,7 +34,7 @@ module espalier_reset (
     } state_e;
 
     state_e     state_q;
-    logic [2:0] settle_q;
+    logic [3:0] settle_q;
 
     assign busy_o    = state_q != RUN;
     assign ready_o   = state_q == RUN;
@@ -51,7 +51,7 @@ module espalier_reset (
             zeroise_o <= 1'b0;
             case (state_q)
                 RESET: begin
-                    settle_q <= settle_q + 3'd1;
+                    settle_q <= settle_q + 4'd1;
                     if (settle_q == SETTLE) state_q <= ZEROISE;
                 end
                 ZEROISE:
@@ -64,7 +64,7 @@ module espalier_reset (
                     if (request_i) state_q <= QUIESCE;
                 end
                 default: begin
-                    settle_q <= idle_i ? settle_q + 3'd1 : '0;
+                    settle_q <= idle_i ? settle_q + 4'd1 : '0;
                     if (idle_i && settle_q == SETTLE) begin
                         state_q     <= RESET;
                         settle_q    <= '0;

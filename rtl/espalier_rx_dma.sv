@@ -11,6 +11,7 @@ module espalier_rx_dma #(
     parameter int LANES = 1,         // 128-bit lanes of the data path
     parameter int NUM_QUEUES = 4,    // RX queues, 1 to 16
     parameter int BURST_BYTES = 256, // longest write burst
+    parameter int SAW = 16,          // bits of a slot number in a handle
     parameter int DW = 128 * LANES,  // derived: bits of a beat
     parameter int BW = DW / 8        // derived: bytes of a beat
 ) (
@@ -35,6 +36,11 @@ module espalier_rx_dma #(
     input  wire                   m_last_i,
 
     output logic                  sa_done_o, // one frame less uses an inbound SA
+    output logic                  sa_ok_o,   // with sa_done_o: what became of it, delivered or not, ...
+    output logic                  sa_auth_o,
+    output logic                  sa_syntax_o,
+    output logic [SAW-1:0]        sa_slot_o, // ... its SA and its length
+    output logic [13:0]           sa_bytes_o,
 
     // RX rings
     input  wire  [NUM_QUEUES-1:0] avail_i,
@@ -131,12 +137,22 @@ module espalier_rx_dma #(
     always_ff @(posedge clk_i) begin
         if (rst_i) begin
             sa_done_o           <= 1'b0;
+            sa_ok_o             <= 1'b0;
+            sa_auth_o           <= 1'b0;
+            sa_syntax_o         <= 1'b0;
             stat_drop_bad_o     <= 1'b0;
             stat_drop_no_desc_o <= 1'b0;
         end else begin
             sa_done_o           <= take && r_sa;
+            sa_ok_o             <= take && !r_bad && r_as == AS_OK;
+            sa_auth_o           <= take && !r_bad && r_as == AS_AUTH;
+            sa_syntax_o         <= take && !r_bad && r_as == AS_SYNTAX;
             stat_drop_bad_o     <= take && r_bad;
             stat_drop_no_desc_o <= drop;
+        end
+        if (take && r_sa) begin
+            sa_slot_o  <= r_handle[SAW-1:0];
+            sa_bytes_o <= r_len_i;
         end
     end
 

@@ -64,6 +64,11 @@ module espalier_rx_path #(
     input  wire           sa_tunnel_i,
     input  wire  [3:0]    sa_queue_i,
     output wire           sa_done_o,
+    output wire           sa_ok_o, // with sa_done_o: what became of the frame, its SA and its length
+    output wire           sa_auth_o,
+    output wire           sa_syntax_o,
+    output wire  [SAW-1:0] sa_slot_o,
+    output wire  [13:0]   sa_bytes_o,
 
     // frame writes
     output wire           data_awvalid_o,
@@ -270,7 +275,8 @@ module espalier_rx_path #(
 
     espalier_rx_dma #(
         .LANES      (LANES),
-        .NUM_QUEUES (NUM_QUEUES)
+        .NUM_QUEUES (NUM_QUEUES),
+        .SAW        (SAW)
     ) u_dma (
         .clk_i               (clk_i),
         .rst_i               (rst_i),
@@ -289,6 +295,11 @@ module espalier_rx_path #(
         .m_data_i            (ro_data),
         .m_last_i            (ro_last),
         .sa_done_o           (sa_done_o),
+        .sa_ok_o             (sa_ok_o),
+        .sa_auth_o           (sa_auth_o),
+        .sa_syntax_o         (sa_syntax_o),
+        .sa_slot_o           (sa_slot_o),
+        .sa_bytes_o          (sa_bytes_o),
         .avail_i             (rxq_avail),
         .live_i              (rxq_live),
         .pop_o               (rxq_pop),

@@ -39,13 +39,16 @@ module espalier_sa #(
     output wire  [31:0]    rec_esn_hi_o,
     output wire  [127:0]   rec_dst_o,
     output wire  [127:0]   rec_src_o,
+    output wire  [255:0]   counters_o,  // SA_COUNTERS of the last READ that ended with OK, word 0 lowest; 0 after zeroising
+    input  wire  [63:0]    nonce_i,     // SA_NONCE, word 0 lowest; taken by ADD and RESTORE
+    output wire  [SAW:0]   live_o,      // SA slots in use
 
     // zeroising of all slots
     input  wire            zeroise_i,      // pulse
     output wire            zeroise_busy_o, // also after rst_i
     output wire            zeroised_o,     // no slot holds key material
 
-    // key stores of the crypt units; byte 0 of a block is bits 127:120
+    // key stores of the crypt units; byte 0 of a block is bits 127:120. Round 15 is all rounds, number 255 all powers
     output wire            key_we_tx_o,
     output wire            key_we_rx_o,
     output wire  [3:0]     key_round_o,
@@ -85,7 +88,17 @@ module espalier_sa #(
     output logic [31:0]    rx_salt_o,
     output logic           rx_tunnel_o,
     output logic [3:0]     rx_queue_o,
-    input  wire            rx_done_i       // pulse
+    input  wire            rx_done_i,      // pulse
+
+    // frames of SAs, pulses; none later than the frame's tx_done_i or rx_done_i
+    input  wire            tx_ok_i,        // encrypted
+    input  wire  [SAW-1:0] tx_ok_slot_i,
+    input  wire  [13:0]    tx_ok_bytes_i,
+    input  wire            rx_ok_i,        // decrypted with success,
+    input  wire            rx_auth_i,      // or its ICV is wrong,
+    input  wire            rx_syntax_i,    // or its lengths are impossible
+    input  wire  [SAW-1:0] rx_slot_i,
+    input  wire  [13:0]    rx_bytes_i
 );
 
     `ESPALIER_CHECK_PARAM(g_check_num_sa, NUM_SA >= 8 && NUM_SA <= 65536 && NUM_SA == 2**SAW,
@@ -99,8 +112,7 @@ module espalier_sa #(
     // Controller.
 
     wire           ins_load, ins_start, ins_clear, ins_done;
-    wire           wipe_key, wipe_hpow;
-    wire [7:0]     wipe_num;
+    wire           wipe, cnt_valid, cnt_clear, cnt_ready, cnt_rsp;
     wire           ctl_valid, ctl_ready, ctl_rsp;
     wire [7:0]     ctl_hit, ctl_free;
     wire [BW-1:0]  ctl_bucket0, ctl_bucket1;
@@ -122,14 +134,15 @@ module espalier_sa #(
     wire [BW-1:0]  tab_bucket0, tab_bucket1;
     wire           mark, tx_drained, rx_drained;
 
-    espalier_sa_ctrl #(.NUM_SA(NUM_SA), .NUM_QUEUES(NUM_QUEUES), .POWERS(POWERS)) u_ctrl (
+    espalier_sa_ctrl #(.NUM_SA(NUM_SA), .NUM_QUEUES(NUM_QUEUES)) u_ctrl (
         .clk_i, .rst_i,
         .cmd_valid_i, .cmd_op_i, .cmd_handle_i,
         .rec_spi_i, .rec_flags_i, .rec_esn_hi_i, .rec_salt_i, .rec_dst_i, .rec_src_i,
         .busy_o, .result_o, .cycles_o, .done_o, .handle_we_o, .handle_gen_o, .rec_we_o, .rec_flags_o,
-        .zeroise_i, .zeroise_busy_o, .zeroised_o,
+        .zeroise_i, .zeroise_busy_o, .zeroised_o, .live_o,
         .ins_load_o(ins_load), .ins_start_o(ins_start), .ins_clear_o(ins_clear), .ins_done_i(ins_done),
-        .wipe_key_o(wipe_key), .wipe_hpow_o(wipe_hpow), .wipe_num_o(wipe_num),
+        .wipe_o(wipe),
+        .cnt_valid_o(cnt_valid), .cnt_clear_o(cnt_clear), .cnt_ready_i(cnt_ready), .cnt_rsp_i(cnt_rsp),
         .ctl_valid_o(ctl_valid), .ctl_ready_i(ctl_ready), .ctl_rsp_i(ctl_rsp),
         .ctl_hit_i(ctl_hit), .ctl_free_i(ctl_free), .ctl_bucket0_i(ctl_bucket0), .ctl_bucket1_i(ctl_bucket1),
         .rd_valid_i(rd_valid), .rd_inbound_i(rd_inbound), .rd_ipv6_i(rd_ipv6), .rd_tunnel_i(rd_tunnel),
@@ -151,30 +164,47 @@ module espalier_sa #(
     // -----------------------------------------------------------------------------------------------------------------
     // Key stores: the install engine's writes go to the SA's direction, zeroes to both.
 
-    wire       ins_key_we, ins_hpow_we;
-    wire [3:0] ins_key_round;
-    wire [7:0] ins_hpow_num;
+    localparam logic [3:0] ALL_ROUNDS = 4'd15;
+    localparam logic [7:0] ALL_POWERS = 8'd255;
+
+    wire        ins_key_we, ins_hpow_we, ins_print_we;
+    wire [3:0]  ins_key_round;
+    wire [7:0]  ins_hpow_num;
+    wire [63:0] ins_print;
 
     /* verilator lint_off PINCONNECTEMPTY */
     espalier_sa_install #(.POWERS(POWERS)) u_install (
         .clk_i, .rst_i,
-        .load_i(ins_load), .key_i(rec_key_i), .start_i(ins_start), .keylen_i(wr_keylen), .clear_i(ins_clear),
+        .load_i(ins_load), .key_i(rec_key_i), .start_i(ins_start), .keylen_i(wr_keylen), .nonce_i({nonce_i[31:0], nonce_i[63:32]}),
+        .clear_i(ins_clear),
         .busy_o(), .done_o(ins_done),
         .key_we_o(ins_key_we), .key_round_o(ins_key_round), .key_data_o,
-        .hpow_we_o(ins_hpow_we), .hpow_num_o(ins_hpow_num), .hpow_data_o
+        .hpow_we_o(ins_hpow_we), .hpow_num_o(ins_hpow_num), .hpow_data_o,
+        .print_we_o(ins_print_we), .print_data_o(ins_print)
     );
     /* verilator lint_on PINCONNECTEMPTY */
 
-    assign key_we_tx_o  = wipe_key  || (ins_key_we  && !wr_inbound);
-    assign key_we_rx_o  = wipe_key  || (ins_key_we  && wr_inbound);
-    assign hpow_we_tx_o = wipe_hpow || (ins_hpow_we && !wr_inbound);
-    assign hpow_we_rx_o = wipe_hpow || (ins_hpow_we && wr_inbound);
-    assign key_round_o  = wipe_key  ? wipe_num[3:0] : ins_key_round;
-    assign hpow_num_o   = wipe_hpow ? wipe_num      : ins_hpow_num;
+    assign key_we_tx_o  = wipe || (ins_key_we  && !wr_inbound);
+    assign key_we_rx_o  = wipe || (ins_key_we  && wr_inbound);
+    assign hpow_we_tx_o = wipe || (ins_hpow_we && !wr_inbound);
+    assign hpow_we_rx_o = wipe || (ins_hpow_we && wr_inbound);
+    assign key_round_o  = wipe ? ALL_ROUNDS : ins_key_round;
+    assign hpow_num_o   = wipe ? ALL_POWERS : ins_hpow_num;
     assign key_index_o  = wr_slot;
     assign hpow_index_o = wr_slot;
 
-    `ESPALIER_ASSERT(a_wipe_zero, clk_i, rst_i, !wipe_key || (key_data_o == '0 && hpow_data_o == '0))
+    `ESPALIER_ASSERT(a_wipe_zero, clk_i, rst_i, !wipe || (key_data_o == '0 && hpow_data_o == '0))
+
+    // -----------------------------------------------------------------------------------------------------------------
+    // Counters and fingerprints.
+
+    espalier_sa_counters #(.NUM_SA(NUM_SA)) u_counters (
+        .clk_i, .rst_i, .blind_i(zeroise_busy_o),
+        .tx_ok_i, .tx_slot_i(tx_ok_slot_i), .tx_bytes_i(tx_ok_bytes_i),
+        .rx_ok_i, .rx_auth_i, .rx_syntax_i, .rx_slot_i, .rx_bytes_i,
+        .ctl_valid_i(cnt_valid), .ctl_ready_o(cnt_ready), .ctl_clear_i(cnt_clear), .ctl_slot_i(wr_slot), .ctl_rsp_o(cnt_rsp),
+        .counters_o, .print_we_i(ins_print_we), .print_data_i(ins_print)
+    );
 
     // -----------------------------------------------------------------------------------------------------------------
     // Records and lookup.

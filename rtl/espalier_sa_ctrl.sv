@@ -3,9 +3,9 @@
 // The SA controller: runs the operations of the SA window (espalier_sa_op) one at a time and zeroises. It alone writes the
 // records and the lookup tables, so what it has read stays true until it writes.
 //
-// ADD makes keys first and the record, with its way in the tables, last. DELETE takes the record and the way away first,
-// waits until no frame uses the SA, and clears its keys last. Zeroising, after rst_i and at zeroise_i, clears all slots one
-// after the other; only rst_i clears generations as well.
+// ADD and RESTORE make keys first and the record, with its way in the tables, last. DELETE takes the record and the way away
+// first, waits until no frame uses the SA, and clears its keys and counters last. Zeroising, after rst_i and at zeroise_i,
+// clears all slots, one per cycle; only rst_i clears generations as well.
 
 `default_nettype none
 `include "espalier_assert.svh"
@@ -13,7 +13,6 @@
 module espalier_sa_ctrl #(
     parameter int NUM_SA = 1024,        // slots, a power of two
     parameter int NUM_QUEUES = 4,       // RX queues that a record may name, 1 to 16
-    parameter int POWERS = 4,           // powers of H per slot
     parameter int SAW = $clog2(NUM_SA), // derived: bits of a slot number
     parameter int BW = SAW - 1          // derived: bits of a bucket number
 ) (
@@ -43,6 +42,7 @@ module espalier_sa_ctrl #(
     input  wire            zeroise_i,
     output wire            zeroise_busy_o,
     output wire            zeroised_o,
+    output wire  [SAW:0]   live_o,       // slots with keys
 
     // install engine; it takes the key itself at ins_load_o
     output wire            ins_load_o,
@@ -50,10 +50,14 @@ module espalier_sa_ctrl #(
     output wire            ins_clear_o,
     input  wire            ins_done_i,
 
-    // clearing of keys and powers of wr_slot_o: round and power number, in both directions
-    output wire            wipe_key_o,
-    output wire            wipe_hpow_o,
-    output wire  [7:0]     wipe_num_o,
+    // clear all keys and powers of wr_slot_o, in both directions
+    output wire            wipe_o,
+
+    // counters and fingerprint of wr_slot_o: read or clear them
+    output wire            cnt_valid_o,
+    output wire            cnt_clear_o,
+    input  wire            cnt_ready_i,
+    input  wire            cnt_rsp_i,
 
     // lookup pipeline: the slot wr_slot_o, and the key of the wr_* outputs
     output wire            ctl_valid_o,
@@ -105,10 +109,6 @@ module espalier_sa_ctrl #(
     input  wire            drained_i      // no frame marked is left, either direction
 );
 
-    // Keys are cleared one round, and one power, per cycle.
-    localparam int ROUNDS = 15;
-    localparam int STEPS = (POWERS > ROUNDS) ? POWERS : ROUNDS;
-
     // After a record has gone, cycles until no check or lookup that saw it can still hit; more than either takes.
     localparam int SETTLE = 12;
 
@@ -119,8 +119,10 @@ module espalier_sa_ctrl #(
         FETCH,   // read the slot and search the key
         FETCHED,
         DECIDE,
-        EXPAND,  // ADD: install engine at work
-        PUBLISH, // ADD and UPDATE: write the record
+        COUNT,   // READ: the counters
+        COUNTED,
+        EXPAND,  // ADD and RESTORE: install engine at work
+        PUBLISH, // ADD, RESTORE and UPDATE: write the record
         FIND,    // DELETE: search the way of the record that was read
         FOUND,
         HIDE,    // DELETE: take record and way away
@@ -133,7 +135,7 @@ module espalier_sa_ctrl #(
     logic [2:0]     op_q;
     logic [31:0]    handle_q;
     logic           hard_q;        // this sweep clears generations too
-    logic [7:0]     step_q;        // round or power number while clearing keys, cycles while settling
+    logic [3:0]     step_q;        // cycles while settling
     logic [SAW:0]   live_q;        // slots with keys
     logic [15:0]    gen_q;         // generation of the slot
     logic           slot_valid_q;  // the slot holds an SA
@@ -146,6 +148,7 @@ module espalier_sa_ctrl #(
     assign done_o         = state_q == FINISH || zeroise_i;
     assign zeroise_busy_o = state_q == SWEEP;
     assign zeroised_o     = live_q == '0 && !zeroise_busy_o;
+    assign live_o         = live_q;
 
     wire start = state_q == IDLE && cmd_valid_i && !zeroise_i;
 
@@ -155,7 +158,7 @@ module espalier_sa_ctrl #(
     // -----------------------------------------------------------------------------------------------------------------
     // Judgement.
 
-    wire       bad_op    = op_q > espalier_regs_pkg::SA_OP_READ;
+    wire       bad_op    = op_q > espalier_regs_pkg::SA_OP_RESTORE;
     wire       bad_index = 32'(handle_q[15:0]) >= NUM_SA;
     wire       stale     = !slot_valid_q || handle_q[31:16] != gen_q;
     wire       bad_addr  = !ipv6_q && (wr_dst_o[95:0] != 96'd0 || wr_src_o[95:0] != 96'd0);
@@ -175,16 +178,16 @@ module espalier_sa_ctrl #(
     // -----------------------------------------------------------------------------------------------------------------
     // Writes.
 
-    wire sweep_step0 = state_q == SWEEP && step_q == 8'd0;
-    wire publish     = state_q == PUBLISH;
-    wire hide        = state_q == HIDE;
-    wire add         = op_q == espalier_regs_pkg::SA_OP_ADD;
-    wire wiping      = state_q == SWEEP || state_q == WIPE;
+    wire sweep   = state_q == SWEEP;
+    wire publish = state_q == PUBLISH;
+    wire hide    = state_q == HIDE;
+    wire add     = op_q == espalier_regs_pkg::SA_OP_ADD;
+    wire install = add || op_q == espalier_regs_pkg::SA_OP_RESTORE;
 
-    assign wr_rec_we_o   = sweep_step0 || publish || hide;
-    assign wr_salt_we_o  = sweep_step0 || (publish && add) || hide;
-    assign wr_gen_we_o   = (sweep_step0 && hard_q) || (publish && add);
-    assign wr_gen_o      = (state_q == SWEEP) ? 16'd0 : next_gen;
+    assign wr_rec_we_o   = sweep || publish || hide;
+    assign wr_salt_we_o  = sweep || (publish && install) || hide;
+    assign wr_gen_we_o   = (sweep && hard_q) || (publish && add);
+    assign wr_gen_o      = sweep ? 16'd0 : next_gen;
     assign wr_inbound_o  = inbound_q;
     assign wr_ipv6_o     = ipv6_q;
     assign wr_tunnel_o   = tunnel_q;
@@ -192,16 +195,16 @@ module espalier_sa_ctrl #(
     assign wr_keylen_o   = keylen_q;
     assign wr_queue_o    = queue_q;
 
-    assign tab_we_o      = sweep_step0 ? 8'hff : ((publish && add) || hide) ? way_q : 8'h00;
-    assign tab_bucket0_o = (state_q == SWEEP) ? wr_slot_o[BW-1:0] : ctl_bucket0_i;
-    assign tab_bucket1_o = (state_q == SWEEP) ? wr_slot_o[BW-1:0] : ctl_bucket1_i;
+    assign tab_we_o      = sweep ? 8'hff : ((publish && install) || hide) ? way_q : 8'h00;
+    assign tab_bucket0_o = sweep ? wr_slot_o[BW-1:0] : ctl_bucket0_i;
+    assign tab_bucket1_o = sweep ? wr_slot_o[BW-1:0] : ctl_bucket1_i;
 
-    assign wipe_key_o    = wiping && step_q < 8'(ROUNDS);
-    assign wipe_hpow_o   = wiping && step_q < 8'(POWERS);
-    assign wipe_num_o    = step_q;
+    assign wipe_o        = sweep || state_q == WIPE;
+    assign cnt_valid_o   = wipe_o || state_q == COUNT;
+    assign cnt_clear_o   = wipe_o;
 
     assign ctl_valid_o   = state_q == FETCH || state_q == FIND;
-    assign mark_o        = state_q == DRAIN && step_q == 8'(SETTLE);
+    assign mark_o        = state_q == DRAIN && step_q == 4'(SETTLE);
 
     always_comb begin
         rec_flags_o = '0;
@@ -223,15 +226,10 @@ module espalier_sa_ctrl #(
 
         case (state_q)
             SWEEP: begin
-                step_q <= step_q + 8'd1;
-                if (step_q == 8'(STEPS - 1)) begin
-                    step_q    <= '0;
-                    wr_slot_o <= wr_slot_o + 1'b1;
-                    if (wr_slot_o == SAW'(NUM_SA - 1)) begin
-                        state_q <= IDLE;
-                        hard_q  <= 1'b0;
-                        live_q  <= '0;
-                    end
+                wr_slot_o <= wr_slot_o + 1'b1;
+                if (wr_slot_o == SAW'(NUM_SA - 1)) begin
+                    state_q <= IDLE;
+                    hard_q  <= 1'b0;
                 end
             end
 
@@ -266,7 +264,7 @@ module espalier_sa_ctrl #(
                 end else if (bad_index) begin
                     result_o <= espalier_regs_pkg::SA_RESULT_BAD_INDEX;
                     state_q  <= FINISH;
-                end else if (add && bad_rec) begin
+                end else if (install && bad_rec) begin
                     result_o <= espalier_regs_pkg::SA_RESULT_BAD_RECORD;
                     state_q  <= FINISH;
                 end
@@ -278,7 +276,7 @@ module espalier_sa_ctrl #(
                 state_q      <= DECIDE;
                 slot_valid_q <= rd_valid_i;
                 gen_q        <= rd_gen_i;
-                if (!add) begin
+                if (!install) begin
                     inbound_q <= rd_inbound_i;
                     ipv6_q    <= rd_ipv6_i;
                     tunnel_q  <= rd_tunnel_i;
@@ -293,10 +291,13 @@ module espalier_sa_ctrl #(
             end
 
             DECIDE: case (op_q)
-                espalier_regs_pkg::SA_OP_ADD: begin
+                espalier_regs_pkg::SA_OP_ADD, espalier_regs_pkg::SA_OP_RESTORE: begin
                     way_q <= inbound_q ? way_choice : 8'd0;
                     if (slot_valid_q) begin
                         result_o <= espalier_regs_pkg::SA_RESULT_SLOT_IN_USE;
+                        state_q  <= FINISH;
+                    end else if (!add && handle_q[31:16] != gen_q) begin
+                        result_o <= espalier_regs_pkg::SA_RESULT_STALE_HANDLE;
                         state_q  <= FINISH;
                     end else if (inbound_q && ctl_hit_i != 8'd0) begin
                         result_o <= espalier_regs_pkg::SA_RESULT_DUPLICATE;
@@ -312,14 +313,11 @@ module espalier_sa_ctrl #(
                 end
 
                 espalier_regs_pkg::SA_OP_READ: begin
+                    state_q <= COUNT;
                     if (!slot_valid_q) begin
                         result_o <= espalier_regs_pkg::SA_RESULT_EMPTY_SLOT;
-                    end else begin
-                        rec_we_o     <= 1'b1;
-                        handle_we_o  <= 1'b1;
-                        handle_gen_o <= gen_q;
+                        state_q  <= FINISH;
                     end
-                    state_q <= FINISH;
                 end
 
                 default: begin // UPDATE, DELETE
@@ -330,6 +328,15 @@ module espalier_sa_ctrl #(
                     end
                 end
             endcase
+
+            COUNT: if (cnt_ready_i) state_q <= COUNTED;
+
+            COUNTED: if (cnt_rsp_i) begin
+                rec_we_o     <= 1'b1;
+                handle_we_o  <= 1'b1;
+                handle_gen_o <= gen_q;
+                state_q      <= FINISH;
+            end
 
             EXPAND: if (ins_done_i) state_q <= PUBLISH;
 
@@ -364,20 +371,13 @@ module espalier_sa_ctrl #(
             end
 
             DRAIN: begin
-                if (step_q <= 8'(SETTLE)) begin
-                    step_q <= step_q + 8'd1;
-                end else if (drained_i) begin
-                    step_q  <= '0;
-                    state_q <= WIPE;
-                end
+                if (step_q <= 4'(SETTLE)) step_q <= step_q + 4'd1;
+                else if (drained_i) state_q <= WIPE;
             end
 
-            WIPE: begin
-                step_q <= step_q + 8'd1;
-                if (step_q == 8'(STEPS - 1)) begin
-                    live_q  <= live_q - 1'b1;
-                    state_q <= FINISH;
-                end
+            WIPE: if (cnt_ready_i) begin
+                live_q  <= live_q - 1'b1;
+                state_q <= FINISH;
             end
 
             default: begin // FINISH
@@ -394,7 +394,7 @@ module espalier_sa_ctrl #(
             hard_q      <= rst_i || (hard_q && state_q == SWEEP);
             result_o    <= espalier_regs_pkg::SA_RESULT_OK;
             cycles_o    <= '0;
-            step_q      <= '0;
+            live_q      <= '0;
             wr_slot_o   <= '0;
             wr_valid_o  <= 1'b0;
             inbound_q   <= 1'b0;
@@ -411,6 +411,7 @@ module espalier_sa_ctrl #(
         end
     end
 
+    `ESPALIER_ASSERT(a_sweep_clears, clk_i, rst_i, !sweep || cnt_ready_i)
     `ESPALIER_ASSERT(a_delete_finds, clk_i, rst_i, state_q != HIDE || zeroise_i || (way_q & (way_q - 8'd1)) == 8'd0)
 
 endmodule

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Install engine of an SA: from its AES key to all that the data path needs, the round keys (FIPS 197, 5.2), H = E(K, 0)
-// and the powers of H (NIST SP 800-38D).
+// and the powers of H (NIST SP 800-38D), and the key's fingerprint.
 //
-// One key-schedule word is made per cycle, for any key length, and encryption of the zero block keeps step: word i of the
-// schedule is what column i of the cipher needs next. That takes 4 S-boxes for the schedule and 4 for the cipher, and H is
+// One key-schedule word is made per cycle, for any key length, and two ciphers keep step: one encrypts the zero block, the
+// other the nonce of the fingerprints. That takes 4 S-boxes for the schedule and 4 for each cipher; H and fingerprint are
 // ready with the last round key. Powers follow, each from its predecessor by a multiplication of 8 bits a cycle.
 //
 // Nothing of the key stays here: every register that held a part of it is zero when busy_o falls.
@@ -22,6 +22,7 @@ module espalier_sa_install #(
     input  wire  [255:0] key_i,    // first byte of the key in the top bits, unused low bits ignored
     input  wire          start_i,  // begin with the key loaded before; only while not busy
     input  wire  [1:0]   keylen_i, // AES128, AES192 or AES256, stable from start_i until done_o
+    input  wire  [63:0]  nonce_i,  // with start_i, first byte in the top bits; 0: the fingerprint is 0
     input  wire          clear_i,  // forget everything, also in the middle of a run
     output wire          busy_o,
     output wire          done_o,   // pulse, with the last write
@@ -32,7 +33,11 @@ module espalier_sa_install #(
     output logic [127:0] key_data_o,
     output logic         hpow_we_o,
     output logic [7:0]   hpow_num_o, // 0 is H^1
-    output logic [127:0] hpow_data_o
+    output logic [127:0] hpow_data_o,
+
+    // the first 8 bytes of the encryption of nonce_i and 64 zero bits, first byte on top; 0 while nothing is written
+    output logic         print_we_o,
+    output logic [63:0]  print_data_o
 );
 
     `ESPALIER_CHECK_PARAM(g_check_powers, POWERS >= 1 && POWERS <= 128, "espalier_sa_install: POWERS must be 1 to 128")
@@ -68,35 +73,37 @@ module espalier_sa_install #(
     wire        last_word = word_q == word_last;
 
     // -----------------------------------------------------------------------------------------------------------------
-    // Cipher of the zero block, one column per cycle.
+    // The two ciphers.
 
-    logic [127:0] block_q;     // after the previous round; turns so that the column at work is on top
-    logic [95:0]  new_cols_q;  // columns 0..2 of this round, newest in the low bits
-    logic [95:0]  round_key_q; // words 0..2 of this round key likewise
+    logic [95:0]  round_key_q; // words 0..2 of this round key, newest in the low bits
 
-    wire [1:0] column      = word_q[1:0];
-    wire       first_round = word_q[5:2] == 4'd0;
-    wire       last_round  = word_q[5:2] == word_last[5:2];
-
-    // SubBytes and ShiftRows: row r comes from column + r.
-    wire [31:0] shifted = {block_q[127:120], block_q[87:80], block_q[47:40], block_q[7:0]};
-    wire [31:0] subbed;
+    wire [1:0]   column      = word_q[1:0];
+    wire         first_round = word_q[5:2] == 4'd0;
+    wire         last_round  = word_q[5:2] == word_last[5:2];
+    wire         begins      = state_q == IDLE && start_i;
+    wire         forget      = rst_i || clear_i || state_q == FINISH;
+    wire [127:0] h_block, print_block;
 
     for (genvar i = 0; i < 4; i++) begin : g_sbox
-        espalier_aes_sbox u_schedule (.in_i(sub_in[8*i +: 8]),  .out_o(sub_out[8*i +: 8]));
-        espalier_aes_sbox u_cipher   (.in_i(shifted[8*i +: 8]), .out_o(subbed[8*i +: 8]));
+        espalier_aes_sbox u_schedule (.in_i(sub_in[8*i +: 8]), .out_o(sub_out[8*i +: 8]));
     end
 
-    // MixColumns: 2a + 3b + c + d is 2(a+b) + b + c + d, on the four rows at once.
-    wire [31:0] rot8   = {subbed[23:0], subbed[31:24]};
-    wire [31:0] rot16  = {subbed[15:0], subbed[31:16]};
-    wire [31:0] rot24  = {subbed[7:0], subbed[31:8]};
-    wire [31:0] pair   = subbed ^ rot8;
-    wire [31:0] high   = (pair >> 7) & 32'h01010101;
-    wire [31:0] double = ((pair & 32'h7f7f7f7f) << 1) ^ (high << 4) ^ (high << 3) ^ (high << 1) ^ high;
-    wire [31:0] mixed  = double ^ rot8 ^ rot16 ^ rot24;
+    espalier_sa_cipher u_cipher_h (
+        .clk_i, .clear_i(forget), .load_i(begins), .block_i(128'd0),
+        .step_i(state_q == EXPAND), .word_i(word), .column_i(column), .first_round_i(first_round), .last_round_i(last_round),
+        .block_o(h_block)
+    );
+    espalier_sa_cipher u_cipher_print (
+        .clk_i, .clear_i(forget), .load_i(begins), .block_i({nonce_i, 64'd0}),
+        .step_i(state_q == EXPAND), .word_i(word), .column_i(column), .first_round_i(first_round), .last_round_i(last_round),
+        .block_o(print_block)
+    );
 
-    wire [31:0] new_col = word ^ (first_round ? 32'd0 : last_round ? subbed : mixed);
+    logic print_q; // there is a nonce
+
+    /* verilator lint_off UNUSEDSIGNAL */ // a fingerprint is half a block
+    wire [63:0] print_rest = print_block[63:0];
+    /* verilator lint_on UNUSEDSIGNAL */
 
     // -----------------------------------------------------------------------------------------------------------------
     // Powers of H. Bit 127 of a block is the coefficient of x^0. Horner's rule over bytes of the multiplier, the one of
@@ -126,10 +133,12 @@ module espalier_sa_install #(
     // -----------------------------------------------------------------------------------------------------------------
 
     always_ff @(posedge clk_i) begin
-        key_we_o    <= 1'b0;
-        key_data_o  <= '0;
-        hpow_we_o   <= 1'b0;
-        hpow_data_o <= '0;
+        key_we_o     <= 1'b0;
+        key_data_o   <= '0;
+        hpow_we_o    <= 1'b0;
+        hpow_data_o  <= '0;
+        print_we_o   <= 1'b0;
+        print_data_o <= '0;
 
         case (state_q)
             IDLE: begin
@@ -140,6 +149,7 @@ module espalier_sa_install #(
                     phase_q <= '0;
                     given_q <= 1'b1;
                     rcon_q  <= 8'h01;
+                    print_q <= nonce_i != 64'd0;
                 end
             end
 
@@ -156,24 +166,23 @@ module espalier_sa_install #(
                 if (turn && !given_q) rcon_q <= {rcon_q[6:0], 1'b0} ^ (rcon_q[7] ? 8'h1b : 8'h00);
 
                 round_key_q <= {round_key_q[63:0], word};
-                new_cols_q  <= {new_cols_q[63:0], new_col};
-                block_q     <= {block_q[95:0], block_q[127:96]};
                 if (column == 2'd3) begin
                     key_we_o    <= 1'b1;
                     key_round_o <= word_q[5:2];
                     key_data_o  <= {round_key_q, word};
-                    block_q     <= {new_cols_q, new_col};
                 end
                 if (last_word) begin
-                    state_q     <= (LAST_POWER == 8'd0) ? FINISH : POWER;
-                    hpow_we_o   <= 1'b1;
-                    hpow_num_o  <= '0;
-                    hpow_data_o <= {new_cols_q, new_col};
-                    h_q         <= {new_cols_q, new_col};
-                    power_q     <= {new_cols_q, new_col};
-                    z_q         <= '0;
-                    digit_q     <= '0;
-                    num_q       <= 8'd1;
+                    state_q      <= (LAST_POWER == 8'd0) ? FINISH : POWER;
+                    hpow_we_o    <= 1'b1;
+                    hpow_num_o   <= '0;
+                    hpow_data_o  <= h_block;
+                    h_q          <= h_block;
+                    power_q      <= h_block;
+                    z_q          <= '0;
+                    digit_q      <= '0;
+                    num_q        <= 8'd1;
+                    print_we_o   <= 1'b1;
+                    print_data_o <= print_q ? print_block[127:64] : 64'd0;
                 end
             end
 
@@ -195,27 +204,28 @@ module espalier_sa_install #(
             default: state_q <= IDLE;
         endcase
 
-        if (rst_i || clear_i || state_q == FINISH) begin
-            state_q     <= IDLE;
-            key_we_o    <= 1'b0;
-            key_round_o <= '0;
-            key_data_o  <= '0;
-            hpow_we_o   <= 1'b0;
-            hpow_num_o  <= '0;
-            hpow_data_o <= '0;
-            word_q      <= '0;
-            phase_q     <= '0;
-            given_q     <= 1'b0;
-            rcon_q      <= '0;
-            round_key_q <= '0;
-            new_cols_q  <= '0;
-            h_q         <= '0;
-            power_q     <= '0;
-            z_q         <= '0;
-            digit_q     <= '0;
-            num_q       <= '0;
-            window_q    <= '0;
-            block_q     <= '0;
+        if (forget) begin
+            state_q      <= IDLE;
+            key_we_o     <= 1'b0;
+            key_round_o  <= '0;
+            key_data_o   <= '0;
+            hpow_we_o    <= 1'b0;
+            hpow_num_o   <= '0;
+            hpow_data_o  <= '0;
+            print_we_o   <= 1'b0;
+            print_data_o <= '0;
+            print_q      <= 1'b0;
+            word_q       <= '0;
+            phase_q      <= '0;
+            given_q      <= 1'b0;
+            rcon_q       <= '0;
+            round_key_q  <= '0;
+            h_q          <= '0;
+            power_q      <= '0;
+            z_q          <= '0;
+            digit_q      <= '0;
+            num_q        <= '0;
+            window_q     <= '0;
         end
     end
 

@@ -92,6 +92,8 @@ module espalier_tx #(
 
     // events for the statistics
     output logic                  stat_esp_o,
+    output logic [SAW-1:0]        stat_esp_slot_o,  // with stat_esp_o: SA, ...
+    output logic [13:0]           stat_esp_bytes_o, // ... length of the frame
     output logic                  stat_err_handle_o,
     output logic                  stat_err_desc_o,
     output logic                  stat_err_dma_o
@@ -394,6 +396,8 @@ module espalier_tx #(
             stat_err_dma_o    <= f_done && f_final == ST_DMA_READ;
         end
         if (f_done) begin
+            stat_esp_slot_o  <= f_handle[SAW-1:0];
+            stat_esp_bytes_o <= f_length[13:0];
             cpl_queue_o <= f_queue;
             cpl_index_o <= f_index;
             cpl_data_o  <= record;

@@ -107,6 +107,8 @@ module espalier_tx_path #(
     output wire           stat_frame_o,
     output wire  [13:0]   stat_bytes_o,
     output wire           stat_esp_o,
+    output wire  [SAW-1:0] stat_esp_slot_o,  // with stat_esp_o: SA and length
+    output wire  [13:0]   stat_esp_bytes_o,
     output wire           stat_err_handle_o,
     output wire           stat_err_desc_o,
     output wire           stat_err_dma_o
@@ -257,6 +259,8 @@ module espalier_tx_path #(
         .r_status_i        (tr_status),
         .sent_o            (tx_sent),
         .stat_esp_o        (stat_esp_o),
+        .stat_esp_slot_o   (stat_esp_slot_o),
+        .stat_esp_bytes_o  (stat_esp_bytes_o),
         .stat_err_handle_o (stat_err_handle_o),
         .stat_err_desc_o   (stat_err_desc_o),
         .stat_err_dma_o    (stat_err_dma_o)

@@ -17,8 +17,8 @@ struct PeekName {
 constexpr PeekName kPeekNames[] = {
     {"tx_key", "espalier_nic.u_tx.u_crypt.u_ctr.u_aes.u_key0.mem", "espalier_nic.u_tx.u_crypt.u_ctr.u_aes.g_round[%u].u_round.u_key.mem", 15},
     {"rx_key", "espalier_nic.u_rx.u_crypt.u_ctr.u_aes.u_key0.mem", "espalier_nic.u_rx.u_crypt.u_ctr.u_aes.g_round[%u].u_round.u_key.mem", 15},
-    {"tx_hpow", "espalier_nic.u_tx.u_crypt.u_seal.u_ghash.u_hpow.mem", nullptr, 1},
-    {"rx_hpow", "espalier_nic.u_rx.u_crypt.u_seal.u_ghash.u_hpow.mem", nullptr, 1},
+    {"tx_hpow", "espalier_nic.u_tx.u_crypt.u_seal.u_ghash.g_power[0].u_hpow.mem", "espalier_nic.u_tx.u_crypt.u_seal.u_ghash.g_power[%u].u_hpow.mem", 4},
+    {"rx_hpow", "espalier_nic.u_rx.u_crypt.u_seal.u_ghash.g_power[0].u_hpow.mem", "espalier_nic.u_rx.u_crypt.u_seal.u_ghash.g_power[%u].u_hpow.mem", 4},
     {"tx_salt", "espalier_nic.u_sa.u_records.u_salt_tx.mem", nullptr, 1},
     {"rx_salt", "espalier_nic.u_sa.u_records.u_salt_rx.mem", nullptr, 1},
 };

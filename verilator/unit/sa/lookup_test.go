@@ -50,7 +50,7 @@ func (p *player) settle() {
 	if n == 0 {
 		zeroised = 1
 	}
-	p.left = append(p.left, secretsEvent{0, n, n, zeroised})
+	p.left = append(p.left, secretsEvent{0, n, n, zeroised, n})
 }
 
 func (p *player) judge(t *testing.T, c config) log {

@@ -55,7 +55,7 @@ type outcome struct {
 
 func (m *model) do(op, handle uint32, r record) outcome {
 	index, gen := int(handle&0xffff), handle>>16
-	if op > opRead {
+	if op > opRestore {
 		return outcome{result: resBadOp}
 	}
 	if op == opNop {
@@ -68,7 +68,12 @@ func (m *model) do(op, handle uint32, r record) outcome {
 	stale := !s.live || s.gen != gen
 	switch op {
 	case opAdd:
-		return m.add(index, r)
+		return m.add(index, s.gen%0xffff+1, false, r)
+	case opRestore:
+		if out := m.add(index, gen, gen != s.gen, r); out.result != resOK {
+			return out
+		}
+		return outcome{}
 	case opRead:
 		if !s.live {
 			return outcome{result: resEmpty}
@@ -95,7 +100,9 @@ func (m *model) do(op, handle uint32, r record) outcome {
 	}
 }
 
-func (m *model) add(index int, r record) outcome {
+// add is ADD or RESTORE with the generation that the SA gets; stale says that
+// RESTORE gave another than the slot's.
+func (m *model) add(index int, gen uint32, stale bool, r record) outcome {
 	wide := func(a [16]byte) bool { return [12]byte(a[4:]) != [12]byte{} }
 	if r.spi == 0 || r.keylen() == 3 || r.flags>>queueShift&15 >= 4 || r.ipv6() == 0 && (wide(r.dst) || wide(r.src)) {
 		return outcome{result: resBadRecord}
@@ -103,6 +110,9 @@ func (m *model) add(index int, r record) outcome {
 	s := &m.slots[index]
 	if s.live {
 		return outcome{result: resSlotInUse}
+	}
+	if stale {
+		return outcome{result: resStale}
 	}
 	if r.inbound() {
 		k := r.lookupKey()
@@ -123,8 +133,8 @@ func (m *model) add(index int, r record) outcome {
 		m.keys[k] = index
 	}
 	s.live, s.rec = true, r
-	s.gen = s.gen%0xffff + 1
-	return outcome{gen: s.gen}
+	s.gen = gen
+	return outcome{gen: gen}
 }
 
 // live is the number of SAs.

@@ -15,7 +15,7 @@ import (
 // Operations and results as in regs/espalier.rdl (espalier_sa_op,
 // espalier_sa_result), written out because these tests judge the contract.
 const (
-	opNop, opAdd, opUpdate, opDelete, opRead = 0, 1, 2, 3, 4
+	opNop, opAdd, opUpdate, opDelete, opRead, opRestore = 0, 1, 2, 3, 4, 5
 
 	resOK, resBadOp, resBadIndex, resSlotInUse, resStale = 0, 1, 2, 3, 4
 	resDuplicate, resFull, resBadRecord, resEmpty        = 5, 6, 7, 8
@@ -81,7 +81,7 @@ type (
 		hit, keylen, esn, hi, salted uint32
 	}
 	dumpEvent    struct{ keys, powers [][16]byte }
-	secretsEvent struct{ left, salts, keys, zeroised uint32 }
+	secretsEvent struct{ left, salts, keys, zeroised, live uint32 }
 	cycleEvent   struct {
 		cycle             uint64
 		busy, zeroiseBusy uint32
@@ -98,6 +98,8 @@ type log struct {
 	cycles   []cycleEvent
 	zeroised []uint64
 	drained  []uint64
+	counters [][8]uint32 // SA_COUNTERS
+	tallies  []uint32    // 1: all counters and the fingerprint of a slot are 0
 }
 
 // config is one build of the unit.
@@ -117,6 +119,7 @@ func build(t *testing.T, c config) string {
 			"rtl/espalier_regs_pkg.sv", "rtl/espalier_aes_sbox.sv", "rtl/espalier_ram_sdp.sv",
 			"rtl/espalier_sa_install.sv", "rtl/espalier_sa_hash.sv", "rtl/espalier_sa_way.sv", "rtl/espalier_sa_lookup.sv",
 			"rtl/espalier_sa_records.sv", "rtl/espalier_sa_inflight.sv", "rtl/espalier_sa_ctrl.sv", "rtl/espalier_sa.sv",
+			"rtl/espalier_sa_cipher.sv", "rtl/espalier_sa_tally.sv", "rtl/espalier_sa_counters.sv",
 		},
 		Params: map[string]string{"NUM_SA": fmt.Sprint(c.slots), "LANES": fmt.Sprint(c.lanes)},
 		// The bench looks into registers that must not keep secrets.
@@ -186,7 +189,7 @@ func (l *log) parse(line string, c config) error {
 		l.dumps = append(l.dumps, dumpEvent{blocks[:15], blocks[15:]})
 	case "secrets":
 		var e secretsEvent
-		if _, err := fmt.Sscanf(rest, "%d %d %d %d", &e.left, &e.salts, &e.keys, &e.zeroised); err != nil {
+		if _, err := fmt.Sscanf(rest, "%d %d %d %d %d", &e.left, &e.salts, &e.keys, &e.zeroised, &e.live); err != nil {
 			return err
 		}
 		l.secrets = append(l.secrets, e)
@@ -196,6 +199,18 @@ func (l *log) parse(line string, c config) error {
 			return err
 		}
 		l.cycles = append(l.cycles, e)
+	case "counters":
+		var e [8]uint32
+		if _, err := fmt.Sscanf(rest, "%x %x %x %x %x %x %x %x", &e[0], &e[1], &e[2], &e[3], &e[4], &e[5], &e[6], &e[7]); err != nil {
+			return err
+		}
+		l.counters = append(l.counters, e)
+	case "tallies":
+		var e uint32
+		if _, err := fmt.Sscanf(rest, "%d", &e); err != nil {
+			return err
+		}
+		l.tallies = append(l.tallies, e)
 	case "zeroise", "drained":
 		var at uint64
 		if _, err := fmt.Sscanf(rest, "%d", &at); err != nil {

@@ -14,7 +14,11 @@
 //   zeroise, reset
 //   dump DIR SLOT           the key store: DIR 0 tx, 1 rx
 //   cycle                   the clock, busy_o and zeroise_busy_o
-//   secrets                 registers that must not hold any; salts and key stores of all slots
+//   secrets                 registers that must not hold any; salts and key stores of all slots; prints live_o as well
+//   nonce HIGH LOW          the nonce of fingerprints, words 0 and 1
+//   count TX RX             events of one cycle, and no wait: TX is 0 or "ok SLOT BYTES", RX 0 or "ok|auth|syntax SLOT BYTES"
+//   counters                counters_o, word 0 first
+//   tallies SLOT            what the RAMs hold for a slot: 1 if it is all 0
 //
 // The key stores are modelled here and begin full of ones.
 #include <cstdint>
@@ -83,11 +87,12 @@ struct Bench {
         dut.rst_i = 0;
     }
 
-    void store(bool we, std::vector<Block>& mem, size_t at, const VlWide<4>& data) {
+    // A number of all ones writes all blocks of the slot: those from 0 to count - 1.
+    void store(bool we, std::vector<Block>& mem, uint32_t slot, int per_slot, int count, int number, bool all, const VlWide<4>& data) {
         if (!we) return;
         Block b;
         for (int i = 0; i < 4; i++) b.w[i] = data[i];
-        mem.at(at) = b;
+        for (int n = all ? 0 : number; n <= (all ? count - 1 : number); n++) mem.at(slot * size_t(per_slot) + n) = b;
         if (b.zero()) {
             if (!first_wipe) first_wipe = cycle;
         } else {
@@ -97,11 +102,13 @@ struct Bench {
 
     void tick() {
         dut.eval();
-        if (dut.key_round_o >= kRounds && (dut.key_we_tx_o || dut.key_we_rx_o)) throw std::string("round number out of range");
-        store(dut.key_we_tx_o, key[0], dut.key_index_o * size_t{kRounds} + dut.key_round_o, dut.key_data_o);
-        store(dut.key_we_rx_o, key[1], dut.key_index_o * size_t{kRounds} + dut.key_round_o, dut.key_data_o);
-        store(dut.hpow_we_tx_o, hpow[0], dut.hpow_index_o * size_t{kPowers} + dut.hpow_num_o, dut.hpow_data_o);
-        store(dut.hpow_we_rx_o, hpow[1], dut.hpow_index_o * size_t{kPowers} + dut.hpow_num_o, dut.hpow_data_o);
+        if (dut.hpow_num_o >= POWERS && dut.hpow_num_o != 255 && (dut.hpow_we_tx_o || dut.hpow_we_rx_o))
+            throw std::string("number of a power out of range");
+        const bool keys = dut.key_round_o == 15, powers = dut.hpow_num_o == 255;
+        store(dut.key_we_tx_o, key[0], dut.key_index_o, kRounds, kRounds, dut.key_round_o, keys, dut.key_data_o);
+        store(dut.key_we_rx_o, key[1], dut.key_index_o, kRounds, kRounds, dut.key_round_o, keys, dut.key_data_o);
+        store(dut.hpow_we_tx_o, hpow[0], dut.hpow_index_o, kPowers, POWERS, dut.hpow_num_o, powers, dut.hpow_data_o);
+        store(dut.hpow_we_rx_o, hpow[1], dut.hpow_index_o, kPowers, POWERS, dut.hpow_num_o, powers, dut.hpow_data_o);
         if (dut.done_o) {
             done_pulses++;
             handle_we = dut.handle_we_o;
@@ -122,6 +129,7 @@ struct Bench {
         dut.eval();
         cycle++;
         dut.cmd_valid_i = dut.zeroise_i = dut.tx_req_i = dut.tx_done_i = dut.rx_done_i = 0;
+        dut.tx_ok_i = dut.rx_ok_i = dut.rx_auth_i = dut.rx_syntax_i = 0;
         if (asked_rx) dut.rx_req_valid_i = 0, rx_asked.push_back(cycle - 1);
         if (asked_tx) tx_asked.push_back(cycle - 1), tx_used.push_back(dut.tx_use_i);
         if (dut.rst_i) return;
@@ -168,8 +176,10 @@ struct Bench {
     // Registers through which secrets pass, and what a zeroised NIC holds.
     void secrets() {
         const auto* r = dut.rootp;
-        bool left = any(r->espalier_sa__DOT__u_install__DOT__window_q, 8) || any(r->espalier_sa__DOT__u_install__DOT__block_q, 4);
-        left |= any(r->espalier_sa__DOT__u_install__DOT__new_cols_q, 3) || any(r->espalier_sa__DOT__u_install__DOT__round_key_q, 3) ||
+        bool left = any(r->espalier_sa__DOT__u_install__DOT__window_q, 8) || any(r->espalier_sa__DOT__u_install__DOT__u_cipher_h__DOT__block_q, 4);
+        left |= any(r->espalier_sa__DOT__u_install__DOT__u_cipher_h__DOT__new_cols_q, 3) ||
+                any(r->espalier_sa__DOT__u_install__DOT__u_cipher_print__DOT__block_q, 4) ||
+                any(r->espalier_sa__DOT__u_install__DOT__u_cipher_print__DOT__new_cols_q, 3) || any(r->espalier_sa__DOT__u_install__DOT__round_key_q, 3) ||
                 any(r->espalier_sa__DOT__u_install__DOT__h_q, 4) || any(r->espalier_sa__DOT__u_install__DOT__power_q, 4) ||
                 any(r->espalier_sa__DOT__u_install__DOT__z_q, 4) || any(dut.key_data_o, 4) || any(dut.hpow_data_o, 4) ||
                 r->espalier_sa__DOT__wr_salt != 0;
@@ -184,7 +194,7 @@ struct Bench {
                 keys += held;
             }
         }
-        std::printf("secrets %d %u %u %d\n", left, salts, keys, dut.zeroised_o);
+        std::printf("secrets %d %u %u %d %u\n", left, salts, keys, dut.zeroised_o, dut.live_o);
     }
 
     void dump(int d, uint32_t slot) {
@@ -278,6 +288,43 @@ struct Bench {
                 dump(static_cast<int>(d), slot);
             } else if (verb == "secrets") {
                 secrets();
+            } else if (verb == "nonce") {
+                uint64_t high, low;
+                in >> high >> low;
+                dut.nonce_i = low << 32 | high;
+            } else if (verb == "count") {
+                uint32_t slot, bytes;
+                std::string what;
+                if (in >> what; what != "0") {
+                    in >> slot >> bytes;
+                    dut.tx_ok_i = 1;
+                    dut.tx_ok_slot_i = slot;
+                    dut.tx_ok_bytes_i = bytes;
+                }
+                if (in >> what; what != "0") {
+                    in >> slot >> bytes;
+                    dut.rx_ok_i = what == "ok";
+                    dut.rx_auth_i = what == "auth";
+                    dut.rx_syntax_i = what == "syntax";
+                    dut.rx_slot_i = slot;
+                    dut.rx_bytes_i = bytes;
+                }
+                tick();
+            } else if (verb == "counters") {
+                std::printf("counters");
+                for (int i = 0; i < 8; i++) std::printf(" %x", dut.counters_o[i]);
+                std::printf("\n");
+            } else if (verb == "tallies") {
+                uint32_t slot;
+                in >> slot;
+                const auto* r = dut.rootp;
+                std::printf("tallies %d\n", !(r->espalier_sa__DOT__u_counters__DOT__u_tx_frames__DOT__u_ram__DOT__mem[slot] |
+                                              r->espalier_sa__DOT__u_counters__DOT__u_tx_bytes__DOT__u_ram__DOT__mem[slot] |
+                                              r->espalier_sa__DOT__u_counters__DOT__u_rx_frames__DOT__u_ram__DOT__mem[slot] |
+                                              r->espalier_sa__DOT__u_counters__DOT__u_rx_bytes__DOT__u_ram__DOT__mem[slot] |
+                                              r->espalier_sa__DOT__u_counters__DOT__u_rx_auth__DOT__u_ram__DOT__mem[slot] |
+                                              r->espalier_sa__DOT__u_counters__DOT__u_rx_syntax__DOT__u_ram__DOT__mem[slot] |
+                                              r->espalier_sa__DOT__u_counters__DOT__u_print__DOT__mem[slot]));
             } else if (verb == "cycle") {
                 std::printf("cycle %llu %d %d\n", ull(cycle), dut.busy_o, dut.zeroise_busy_o);
             } else {
