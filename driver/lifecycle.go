@@ -45,7 +45,21 @@ func (n *NIC) takeOver(ctx context.Context) error {
 			return err
 		}
 	}
-	return n.sas.readAll(ctx, n)
+	held, err := n.readAll(ctx)
+	if err != nil {
+		return fmt.Errorf("take over SAs: %w", err)
+	}
+	for _, s := range held {
+		n.sas.insert(s.Handle, s.SA)
+	}
+	n.port.reset(func(slot int) bool { return n.sas.inSlot(slot) != 0 })
+	return nil
+}
+
+// forgetSAs is for when the NIC holds none.
+func (n *NIC) forgetSAs() {
+	n.sas.init(n.caps.SACapacity)
+	n.port.reset(func(int) bool { return false })
 }
 
 // configure writes the registers that a reset clears, queues excepted.
@@ -74,15 +88,15 @@ func (n *NIC) Reset(ctx context.Context) error {
 	if n.closed.Load() {
 		return ErrClosed
 	}
-	n.sas.mu.Lock()
-	defer n.sas.mu.Unlock()
+	n.sas.use.Lock()
+	defer n.sas.use.Unlock()
 	for _, q := range n.queues() {
 		q.halt()
 	}
 	if err := n.resetHardware(ctx); err != nil {
 		return err
 	}
-	n.sas.init(n.caps.SACapacity)
+	n.forgetSAs()
 	for _, q := range n.queues() {
 		q.settled.Store(true)
 	}
@@ -124,8 +138,8 @@ func (n *NIC) Close() error {
 		return nil
 	}
 	ctx := context.Background()
-	n.sas.mu.Lock()
-	defer n.sas.mu.Unlock()
+	n.sas.use.Lock()
+	defer n.sas.use.Unlock()
 	var errs []error
 	for _, q := range n.queues() {
 		q.halt()

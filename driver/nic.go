@@ -75,6 +75,7 @@ type NIC struct {
 	tx      []*TXQueue
 	rx      []*RXQueue
 	sas     saTable
+	port    saPort
 
 	// control guards life-cycle changes and CTRL.
 	control sync.Mutex
@@ -127,7 +128,8 @@ func open(ctx context.Context, fn pcie.Function, opts Options) (_ *NIC, err erro
 	if n.opts, err = opts.complete(&n.caps); err != nil {
 		return nil, err
 	}
-	n.sas.init(n.caps.SACapacity)
+	n.port = &saWindow{n: n, foreign: n.opts.KeepSAs}
+	n.forgetSAs()
 	if n.opts.KeepSAs {
 		err = n.takeOver(ctx)
 	} else {

@@ -3,6 +3,7 @@
 package driver
 
 import (
+	"crypto/aes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -107,14 +108,44 @@ func (sa SA) String() string {
 	return b.String()
 }
 
+// SAState is what the NIC holds of one SA.
+type SAState struct {
+	Handle Handle
+	SA     SA // without Key and Salt
+	// KeyBytes is the length of the AES key: 16, 24 or 32.
+	KeyBytes int
+	// Frames and Bytes count what was encrypted, or decrypted with success,
+	// since the SA was installed; bytes from Ethernet header to last byte.
+	Frames, Bytes uint64
+	// AuthFailed and SyntaxErrors count the frames received with a wrong ICV
+	// and with impossible lengths.
+	AuthFailed, SyntaxErrors uint32
+	// Fingerprint tells keys apart without showing them; see Fingerprint.
+	Fingerprint [8]byte
+}
+
+// Fingerprint returns what the NIC states as the fingerprint of a key: the first
+// 8 bytes of the AES encryption under it of nonce and 64 zero bits. It is zero
+// for the zero nonce. A key must have 16, 24 or 32 bytes, else it is zero too.
+func Fingerprint(key Key, nonce [8]byte) (f [8]byte) {
+	block, err := aes.NewCipher(key)
+	if err != nil || nonce == [8]byte{} {
+		return f
+	}
+	var in, out [aes.BlockSize]byte
+	copy(in[:], nonce[:])
+	block.Encrypt(out[:], in[:])
+	copy(f[:], out[:])
+	return f
+}
+
 // refuse makes the error for a field of an SA.
 func refuse(op, field string, asked any, allowed string, reason error) error {
 	return &RefusedError{Op: op, Field: field, Asked: fmt.Sprint(asked), Allowed: allowed, Reason: reason}
 }
 
 // normalise checks sa against the NIC's capabilities and fills in IPv6.
-func (sa SA) normalise(c *Capabilities, rxQueues int) (SA, error) {
-	const op = "add SA"
+func (sa SA) normalise(op string, c *Capabilities, rxQueues int) (SA, error) {
 	sa.Src, sa.Dst = sa.Src.Unmap(), sa.Dst.Unmap()
 	version := map[bool]string{false: "IPv4", true: "IPv6"}
 	for field, a := range map[string]netip.Addr{"Src": sa.Src, "Dst": sa.Dst} {
@@ -217,4 +248,17 @@ func saOf(r *regs.SARecord) SA {
 		SequenceHi: r.ESNHi,
 		RXQueue:    int(r.Flags.RxQueue()),
 	}
+}
+
+// stateOf decodes what was read of an SA.
+func stateOf(h Handle, r *regs.SARecord, counters *[regs.SACountersCount]uint32) SAState {
+	s := SAState{
+		Handle: h, SA: saOf(r), KeyBytes: 16 + 8*int(r.Flags.KeyLen()),
+		Frames:     uint64(counters[1])<<32 | uint64(counters[0]),
+		Bytes:      uint64(counters[3])<<32 | uint64(counters[2]),
+		AuthFailed: counters[4], SyntaxErrors: counters[5],
+	}
+	binary.BigEndian.PutUint32(s.Fingerprint[:4], counters[6])
+	binary.BigEndian.PutUint32(s.Fingerprint[4:], counters[7])
+	return s
 }
