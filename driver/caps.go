@@ -48,6 +48,8 @@ type Capabilities struct {
 	ESN                         bool
 	UDPESP, EncapsulationMask   uint8 // masks of IPsecOV2
 	Loopback                    bool
+	// ControlProcessor: firmware in the NIC manages the SAs.
+	ControlProcessor bool
 }
 
 // KeyLengths returns the lengths of AES-GCM keys in bytes, without salt.
@@ -108,6 +110,7 @@ func (n *NIC) readCapabilities() (Capabilities, error) {
 	c.AH, c.ESP, c.AHESP = feature.AH(), feature.ESP(), feature.AHESP()
 	c.Transport, c.Tunnel, c.TransportTunnel = feature.Transport(), feature.Tunnel(), feature.TransportTunnel()
 	c.LSO, c.ESN, c.Loopback = feature.LSO(), feature.ESN(), feature.Loopback()
+	c.ControlProcessor = feature.ControlProcessor()
 	c.UDPESP, c.EncapsulationMask = feature.UDPESP(), feature.Encapsulation()
 	c.MinRing, c.MaxRing, c.Prefetch = 1<<ring.MinLog2(), 1<<ring.MaxLog2(), int(ring.Prefetch())
 	c.MaxFrame, c.ClockMHz = int(frame.MaxFrame()), int(clock.MHz())

@@ -18,8 +18,15 @@
 //
 // All methods may be called from several goroutines at once. On one queue the
 // posting side and the polling side do not disturb one another: one goroutine
-// can post while another waits and polls. SA operations are done one at a time,
-// as the hardware does them.
+// can post while another waits and polls. SA operations go through the SA window,
+// one at a time, or, on a NIC with a control processor, through its mailbox, many
+// at a time: none waits for another's end.
+//
+// # Firmware
+//
+// On a NIC with a control processor Open loads Options.Firmware where needed. If
+// the firmware stops, SA operations fail with ErrFirmware, traffic goes on, and
+// LoadFirmware brings SA operations back without losing an SA.
 //
 // # Time
 //

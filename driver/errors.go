@@ -42,18 +42,62 @@ var (
 	ErrStaleHandle = errors.New("handle names no SA")
 	// ErrHardware: the NIC refused what the driver had found good.
 	ErrHardware = errors.New("refused by the NIC")
+
+	// ErrFirmware: the firmware of the control processor is missing, has
+	// stopped, or is not of use; see FirmwareError.
+	ErrFirmware = errors.New("control processor")
+	// ErrMailbox: the firmware has answered what was not asked, or twice. The
+	// mailbox is not believed any more until LoadFirmware or Reset.
+	ErrMailbox = errors.New("mailbox out of order; `espalier fw load` restarts the firmware")
 )
+
+// FirmwareError says that the control processor does not do its duty. SAs and
+// queues are not touched by that: traffic goes on. Operations on SAs fail with
+// it until LoadFirmware or Reset has started the firmware anew.
+type FirmwareError struct {
+	Fault    regs.CpFault // what the NIC has seen, CpFaultNone if nothing
+	PC       uint32       // address of the last instruction
+	Running  bool         // the processor runs nevertheless
+	SelfTest bool         // its start-up self-tests have failed
+	Detail   string       // what else there is to say
+}
+
+// faultTexts are the faults in words.
+var faultTexts = map[regs.CpFault]string{
+	regs.CpFaultTrap:     "illegal instruction or misaligned access",
+	regs.CpFaultBus:      "access to an address where nothing is",
+	regs.CpFaultWatchdog: "the watchdog found it hung",
+}
+
+// Error is one sentence.
+func (e *FirmwareError) Error() string {
+	fault, ok := faultTexts[e.Fault]
+	switch {
+	case e.Fault != regs.CpFaultNone && !ok:
+		fault = e.Fault.String()
+	case ok:
+	case e.Detail != "":
+		return fmt.Sprintf("%v: %s", ErrFirmware, e.Detail)
+	default:
+		return "the " + ErrFirmware.Error() + " was stopped; traffic goes on; `espalier fw load` restarts it"
+	}
+	return fmt.Sprintf("the %v stopped: %s at %#08x; traffic goes on; `espalier fw load` restarts it", ErrFirmware, fault, e.PC)
+}
+
+// Unwrap makes errors.Is(err, ErrFirmware) hold.
+func (e *FirmwareError) Unwrap() error { return ErrFirmware }
 
 // RefusedError says that a request was not carried out and why: which field,
 // what was asked, what is allowed. It never holds key material. errors.Is finds
 // the reason, one of ErrInvalid, ErrNotSupported, ErrResources, ErrDuplicate,
 // ErrStaleHandle and ErrHardware.
 type RefusedError struct {
-	Op      string        // "add SA"
-	Field   string        // "Key"
-	Asked   string        // "15 bytes"
-	Allowed string        // "16, 24 or 32 bytes"
-	Result  regs.SAResult // the NIC's answer; OK if the driver refused by itself
+	Op      string             // "add SA"
+	Field   string             // "Key"
+	Asked   string             // "15 bytes"
+	Allowed string             // "16, 24 or 32 bytes"
+	Result  regs.SAResult      // the SA window's answer; OK if it was not asked
+	Status  regs.MailboxStatus // the control processor's answer; OK if it was not asked
 	Reason  error
 }
 
@@ -65,6 +109,9 @@ func (e *RefusedError) Error() string {
 	}
 	if e.Result != regs.SAResultOK {
 		s += fmt.Sprintf(" (NIC's result %v)", e.Result)
+	}
+	if e.Status != regs.MailboxStatusOK {
+		s += fmt.Sprintf(" (NIC's status %v)", e.Status)
 	}
 	return s
 }

@@ -4,6 +4,8 @@ package driver
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -19,6 +21,50 @@ func (n *NIC) resetHardware(ctx context.Context) error {
 	}
 	return n.awaitReady(ctx)
 }
+
+// startEmpty readies a NIC that was reset for SAs: firmware runs, and
+// fingerprints can be made.
+func (n *NIC) startEmpty(ctx context.Context) error {
+	n.forgetSAs()
+	if m, ok := n.port.(*mailbox); ok {
+		if err := n.startFirmware(ctx); err != nil {
+			return m.fail(err)
+		}
+	}
+	return n.writeNonce()
+}
+
+// writeNonce gives the NIC its nonce. There is no SA in it.
+func (n *NIC) writeNonce() error {
+	if n.nonce == [8]byte{} {
+		n.nonce = n.opts.Nonce
+	}
+	for n.nonce == [8]byte{} {
+		_, _ = rand.Read(n.nonce[:]) // it never fails
+	}
+	for i := range regs.SANonceCount {
+		if err := n.write(regs.SANonceOffset(i), binary.BigEndian.Uint32(n.nonce[4*i:])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readNonce takes over the nonce of the SAs in the NIC.
+func (n *NIC) readNonce() error {
+	for i := range regs.SANonceCount {
+		v, err := n.read(regs.SANonceOffset(i))
+		if err != nil {
+			return err
+		}
+		binary.BigEndian.PutUint32(n.nonce[4*i:], v)
+	}
+	return nil
+}
+
+// Nonce returns what the NIC makes fingerprints with; it stays the same from
+// Open to Close.
+func (n *NIC) Nonce() [8]byte { return n.nonce }
 
 func (n *NIC) awaitReady(ctx context.Context) error {
 	return n.await(ctx, "reset", func() (bool, error) {
@@ -45,6 +91,11 @@ func (n *NIC) takeOver(ctx context.Context) error {
 			return err
 		}
 	}
+	if n.caps.ControlProcessor {
+		if err := n.startFirmware(ctx); err != nil {
+			return err
+		}
+	}
 	held, err := n.readAll(ctx)
 	if err != nil {
 		return fmt.Errorf("take over SAs: %w", err)
@@ -53,7 +104,10 @@ func (n *NIC) takeOver(ctx context.Context) error {
 		n.sas.insert(s.Handle, s.SA)
 	}
 	n.port.reset(func(slot int) bool { return n.sas.inSlot(slot) != 0 })
-	return nil
+	if len(held) == 0 {
+		return n.writeNonce()
+	}
+	return n.readNonce()
 }
 
 // forgetSAs is for when the NIC holds none.
@@ -78,7 +132,8 @@ func (n *NIC) configure() error {
 }
 
 // Reset resets the NIC: all SAs are gone and zeroised, statistics are zero,
-// handles from before are stale. Control settings are written again. Queues are
+// handles from before are stale; RestoreSA brings an SA back under its own.
+// Firmware is started again. Control settings are written again. Queues are
 // left stopped: completions that the NIC wrote before the reset are still
 // delivered by Poll, then every other buffer the queue held, with the status
 // Aborted. When all are collected, Start (or StartQueues) brings a queue back.
@@ -96,9 +151,11 @@ func (n *NIC) Reset(ctx context.Context) error {
 	if err := n.resetHardware(ctx); err != nil {
 		return err
 	}
-	n.forgetSAs()
 	for _, q := range n.queues() {
 		q.settled.Store(true)
+	}
+	if err := n.startEmpty(ctx); err != nil {
+		return err
 	}
 	return n.configure()
 }

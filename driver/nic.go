@@ -53,6 +53,13 @@ type Options struct {
 	Loopback bool
 	// KeepSAs opens without a reset and takes over the SAs in the NIC.
 	KeepSAs bool
+	// Firmware is the image for a NIC with a control processor, as
+	// firmware.Parse takes it. Open loads it unless firmware runs already or
+	// the same is loaded. nil: what is loaded must do.
+	Firmware []byte
+	// Nonce is what the NIC makes the fingerprints of keys with; zero: a random
+	// one. With KeepSAs and SAs in the NIC, theirs is kept. See Fingerprint.
+	Nonce [8]byte
 	// Timeout bounds everything that the NIC does by itself (reset, SA
 	// operations, stopping a queue). 0 for DefaultTimeout.
 	Timeout time.Duration
@@ -76,6 +83,8 @@ type NIC struct {
 	rx      []*RXQueue
 	sas     saTable
 	port    saPort
+	cp      processor // guarded by control
+	nonce   [8]byte
 
 	// control guards life-cycle changes and CTRL.
 	control sync.Mutex
@@ -90,7 +99,7 @@ type NIC struct {
 // and starts its queues. The caller keeps fn: Close does not close it, but
 // nobody else may use it meanwhile. Errors wrap ErrNotEspalier, ErrVersion,
 // ErrCapabilities, pcie.ErrRemoved (all ones: the device does not answer),
-// ErrInvalid (Options) and what fn returns. On an error nothing is left behind.
+// ErrInvalid (Options), ErrFirmware (the control processor) and what fn returns. On an error nothing is left behind.
 func Open(ctx context.Context, fn pcie.Function, opts Options) (*NIC, error) {
 	n, err := open(ctx, fn, opts)
 	if err != nil {
@@ -99,7 +108,8 @@ func Open(ctx context.Context, fn pcie.Function, opts Options) (*NIC, error) {
 	return n, nil
 }
 
-func open(ctx context.Context, fn pcie.Function, opts Options) (_ *NIC, err error) {
+// find returns the NIC behind fn once its registers answer; nothing else changes.
+func find(fn pcie.Function) (*NIC, error) {
 	bar, err := fn.BAR(pcie.RegisterBAR)
 	if err != nil {
 		return nil, err
@@ -108,7 +118,19 @@ func open(ctx context.Context, fn pcie.Function, opts Options) (_ *NIC, err erro
 		return nil, fmt.Errorf("BAR %d has %d bytes, the NIC's registers need %d: %w", pcie.RegisterBAR, bar.Size(), regs.BarSize, ErrNotEspalier)
 	}
 	n := &NIC{fn: fn, bar: bar}
-	if err := n.setCommand(pcie.CommandMemory|pcie.CommandBusMaster, 0); err != nil {
+	if err := n.setCommand(pcie.CommandMemory, 0); err != nil {
+		return n, err
+	}
+	if err := n.identify(); err != nil {
+		return n, err
+	}
+	n.caps, err = n.readCapabilities()
+	return n, err
+}
+
+func open(ctx context.Context, fn pcie.Function, opts Options) (_ *NIC, err error) {
+	n, err := find(fn)
+	if n == nil {
 		return nil, err
 	}
 	var undo cleanups
@@ -118,22 +140,28 @@ func open(ctx context.Context, fn pcie.Function, opts Options) (_ *NIC, err erro
 		}
 	}()
 	undo.add(func() { _ = n.setCommand(0, pcie.CommandBusMaster) })
+	if err != nil {
+		return nil, err
+	}
+	if err := n.setCommand(pcie.CommandBusMaster, 0); err != nil {
+		return nil, err
+	}
 
-	if err := n.identify(); err != nil {
-		return nil, err
-	}
-	if n.caps, err = n.readCapabilities(); err != nil {
-		return nil, err
-	}
 	if n.opts, err = opts.complete(&n.caps); err != nil {
 		return nil, err
 	}
 	n.port = &saWindow{n: n, foreign: n.opts.KeepSAs}
-	n.forgetSAs()
+	if n.caps.ControlProcessor {
+		if n.cp.image, err = parseFirmware(n.opts.Firmware); err != nil {
+			return nil, err
+		}
+		n.port = newMailbox(n)
+	}
 	if n.opts.KeepSAs {
+		n.forgetSAs()
 		err = n.takeOver(ctx)
-	} else {
-		err = n.resetHardware(ctx)
+	} else if err = n.resetHardware(ctx); err == nil {
+		err = n.startEmpty(ctx)
 	}
 	if err != nil {
 		return nil, err

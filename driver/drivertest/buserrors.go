@@ -137,7 +137,7 @@ func testRingBusErrors(t *testing.T, h Harness) {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			t.Cleanup(cancel)
 			lead := &misled{Function: d.Function, offset: c.page + c.offset, on: true}
-			b := attach(t, ctx, Device{lead, d.Wire}, driver.Options{TXRing: 8, RXRing: 8})
+			b := attach(t, ctx, Device{lead, d.Wire}, h.options(driver.Options{TXRing: 8, RXRing: 8}))
 			frame := plainFrame(false, 60, 1)
 			tx, rx := b.tx(t, 0), b.rx(t, 0)
 			wait, stop := tx.Wait, tx.Stop

@@ -36,6 +36,30 @@ type Harness struct {
 	// Open returns a NIC in its power-up state; each call another, independent
 	// one. The suite closes the Function.
 	Open func(t testing.TB) Device
+	// Firmware is the image for the control processor, nil where none is needed.
+	Firmware []byte
+	// Break makes the control processor go wrong; nil: what needs it is not
+	// tested.
+	Break func(t testing.TB, d Device, f Fault)
+}
+
+// Fault is a way in which the control processor goes wrong.
+type Fault int
+
+// Values of Fault.
+const (
+	Trap         Fault = iota // an illegal instruction, now
+	Hang                      // an endless loop, from now on
+	AnswerTwice               // the next answer comes twice
+	AnswerNever               // the next command is not answered
+	AnswerTag                 // the next answer has another tag
+	SelfTestFail              // the next self-tests fail
+)
+
+// options completes the driver's options for this kind of NIC.
+func (h Harness) options(opts driver.Options) driver.Options {
+	opts.Firmware = h.Firmware
+	return opts
 }
 
 const (
@@ -115,7 +139,7 @@ func (h Harness) open(t testing.TB, opts driver.Options) *bed {
 			t.Errorf("close function: %v", err)
 		}
 	})
-	return attach(t, ctx, d, opts)
+	return attach(t, ctx, d, h.options(opts))
 }
 
 // attach opens the driver on d.

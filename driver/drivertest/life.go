@@ -376,7 +376,7 @@ func testClose(t *testing.T, h Harness) {
 	d := h.Open(t)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	n, err := driver.Open(ctx, d.Function, driver.Options{})
+	n, err := driver.Open(ctx, d.Function, h.options(driver.Options{}))
 	ok(t, err)
 	pool, err := driver.NewPool(d.Function, 8, 2048)
 	ok(t, err)

@@ -54,7 +54,7 @@ func testOpenAgain(t *testing.T, h Harness) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for range 3 {
-		n, err := driver.Open(ctx, d.Function, driver.Options{})
+		n, err := driver.Open(ctx, d.Function, h.options(driver.Options{}))
 		ok(t, err)
 		if len(n.ListSAs()) != 0 {
 			t.Error("SAs are left from before")
@@ -65,7 +65,7 @@ func testOpenAgain(t *testing.T, h Harness) {
 		ok(t, n.Close())
 	}
 	ok(t, d.Function.Close())
-	_, err := driver.Open(ctx, d.Function, driver.Options{})
+	_, err := driver.Open(ctx, d.Function, h.options(driver.Options{}))
 	wants(t, "open on a closed function", err, pcie.ErrClosed)
 }
 
@@ -86,14 +86,14 @@ func testOptions(t *testing.T, h Harness) {
 		"DefaultRXQueue":    {DefaultRXQueue: 16},
 		"Timeout":           {Timeout: -1},
 	} {
-		_, err := driver.Open(context.Background(), d.Function, opts)
+		_, err := driver.Open(context.Background(), d.Function, h.options(opts))
 		var refused *driver.RefusedError
 		if !errors.As(err, &refused) || refused.Field != field || !errors.Is(err, driver.ErrInvalid) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
 	// None of them has left anything behind.
-	n, err := driver.Open(context.Background(), d.Function, driver.Options{TXQueues: 1, RXQueues: 1, TXRing: 8, RXRing: 16})
+	n, err := driver.Open(context.Background(), d.Function, h.options(driver.Options{TXQueues: 1, RXQueues: 1, TXRing: 8, RXRing: 16}))
 	ok(t, err)
 	tx, err := n.TX(0)
 	ok(t, err)
@@ -258,7 +258,7 @@ func testSAKept(t *testing.T, h Harness) {
 	t.Cleanup(func() { ok(t, d.Function.Close()) })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	first, err := driver.Open(ctx, d.Function, driver.Options{TXQueues: 1, RXQueues: 1})
+	first, err := driver.Open(ctx, d.Function, h.options(driver.Options{TXQueues: 1, RXQueues: 1}))
 	ok(t, err)
 	flows := []*flow{newFlow(t, kind{keyLen: 16}, 21), newFlow(t, kind{keyLen: 32, ipv6: true, tunnel: true, esn: true}, 22)}
 	var handles []driver.Handle
@@ -268,7 +268,7 @@ func testSAKept(t *testing.T, h Harness) {
 		handles = append(handles, handle)
 	}
 	// The first driver is gone without closing; its rings stay mapped.
-	b := attach(t, ctx, d, driver.Options{KeepSAs: true})
+	b := attach(t, ctx, d, h.options(driver.Options{KeepSAs: true}))
 	list := b.ListSAs()
 	if len(list) != 2 || list[0].Handle != handles[0] || list[1].Handle != handles[1] || list[1].SA.SPI != 22 {
 		t.Fatalf("took over %v, want %v", list, handles)

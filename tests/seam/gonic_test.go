@@ -66,9 +66,33 @@ func (w *goWire) Receive() ([]byte, error) {
 	return frame, nil
 }
 
+// TestDriverGoNIC runs the driver's suite on a NIC with a control processor and
+// on one whose SA window is the host's.
 func TestDriverGoNIC(t *testing.T) {
-	drivertest.Run(t, drivertest.Harness{Open: func(t testing.TB) drivertest.Device {
-		n := newGoNIC(t)
-		return drivertest.Device{Function: n, Wire: newGoWire(n)}
-	}})
+	for name, p := range map[string]nic.Presence{"window": nic.Absent, "mailbox": nic.Present} {
+		t.Run(name, func(t *testing.T) {
+			drivertest.Run(t, drivertest.Harness{
+				Open: func(t testing.TB) drivertest.Device {
+					n, err := nic.New(nic.Options{ControlProcessor: p})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return drivertest.Device{Function: n, Wire: newGoWire(n)}
+				},
+				Break: breakGoNIC,
+			})
+		})
+	}
+}
+
+// breakGoNIC injects a fault into the control processor.
+func breakGoNIC(t testing.TB, d drivertest.Device, f drivertest.Fault) {
+	t.Helper()
+	fault := map[drivertest.Fault]nic.ProcessorFault{
+		drivertest.Trap: nic.FaultTrap, drivertest.Hang: nic.FaultHang, drivertest.AnswerTwice: nic.FaultAnswerTwice,
+		drivertest.AnswerNever: nic.FaultAnswerNever, drivertest.AnswerTag: nic.FaultAnswerTag, drivertest.SelfTestFail: nic.FaultSelfTest,
+	}[f]
+	if err := d.Function.(*nic.NIC).InjectFault(fault); err != nil {
+		t.Fatal(err)
+	}
 }
