@@ -52,6 +52,9 @@ func (n *NIC) InjectFault(f ProcessorFault) error {
 	if p == nil {
 		return errors.New("fault of the control processor: this NIC has none")
 	}
+	if f < FaultTrap || f > FaultSelfTest {
+		return fmt.Errorf("fault %d of the control processor, allowed are %d to %d", f, FaultTrap, FaultSelfTest)
+	}
 	if f <= FaultHang && !p.run {
 		return errors.New("fault of the control processor: it does not run")
 	}
@@ -75,8 +78,6 @@ func (n *NIC) InjectFault(f ProcessorFault) error {
 		p.inject.tag = true
 	case FaultSelfTest:
 		p.inject.selfTest = true
-	default:
-		return fmt.Errorf("fault %d of the control processor, allowed are %d to %d", f, FaultTrap, FaultSelfTest)
 	}
 	return nil
 }

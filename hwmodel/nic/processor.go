@@ -116,6 +116,7 @@ func (p *processor) loadBuiltIn() {
 	for ; len(image) > 0; image = image[4:] {
 		p.load(binary.LittleEndian.Uint32(image))
 	}
+	p.loadAddr = 0 // as after a reset
 }
 
 // setLoadAddr is a write of CP_LOAD_ADDR.
