@@ -19,6 +19,7 @@ func TestNICAgainstState(t *testing.T) {
 		m.state = NewState(Limits{Slots: 6, Queues: 2, MaxFrame: 400})
 		m.openQueues()
 		m.control()
+		m.nonce(rt)
 		m.perform(regs.SAOpAdd, 0, record(0, true))
 		m.perform(regs.SAOpAdd, 1, record(0, false))
 		rt.Repeat(map[string]func(*rapid.T){
@@ -27,6 +28,7 @@ func TestNICAgainstState(t *testing.T) {
 			"receive":      m.receive,
 			"control":      func(*rapid.T) { m.control() },
 			"reset":        m.reset,
+			"nonce":        m.nonce,
 			"":             m.counters,
 		})
 	})
@@ -63,6 +65,13 @@ func (m *comparison) control() {
 	m.state.IPsecEnable, m.state.RXDefault = ipsec, queue
 }
 
+func (m *comparison) nonce(*rapid.T) {
+	for i := range m.state.Nonce {
+		m.state.Nonce[i] = rapid.SampledFrom([]uint32{0, 1, 0xFEDCBA98}).Draw(m.rt, "nonce")
+		m.host.write(regs.SANonceOffset(i), m.state.Nonce[i])
+	}
+}
+
 func (m *comparison) reset(*rapid.T) {
 	if rapid.IntRange(0, 9).Draw(m.rt, "really") != 0 {
 		return
@@ -94,7 +103,7 @@ func (m *comparison) drawRecord() regs.SARecord {
 }
 
 func (m *comparison) operate(*rapid.T) {
-	op := regs.SAOp(rapid.SampledFrom([]int{1, 1, 1, 1, 2, 3, 4, 0, 6}).Draw(m.rt, "operation"))
+	op := regs.SAOp(rapid.SampledFrom([]int{1, 1, 1, 1, 2, 3, 4, 4, 5, 5, 0, 6}).Draw(m.rt, "operation"))
 	m.perform(op, m.drawHandle(), m.drawRecord())
 }
 
@@ -110,7 +119,10 @@ func (m *comparison) perform(op regs.SAOp, handle uint32, r regs.SARecord) {
 			m.rt.Fatalf("%s: word %d of the window is %#x, right is %#x", op, w, got, v)
 		}
 	}
-	if op == regs.SAOpAdd && result == regs.SAResultOK {
+	if got := m.host.counters(); got != want.Counters {
+		m.rt.Fatalf("%s: SA_COUNTERS %d, right is %d", op, got, want.Counters)
+	}
+	if (op == regs.SAOpAdd || op == regs.SAOpRestore) && result == regs.SAResultOK {
 		m.added = append(m.added, addedSA{r, after})
 	}
 	if z := regs.Status(m.host.read(regs.StatusOffset)).Zeroised(); z != (m.state.SAs() == 0) {

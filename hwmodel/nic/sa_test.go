@@ -215,3 +215,137 @@ func TestExactDestinationWins(t *testing.T) {
 		t.Errorf("after DELETE: handle %#x (%v)", got.Handle, ok)
 	}
 }
+
+// TestRestore: an SA comes back under its handle, by none other than its slot's
+// last generation, and the next ADD has the next one.
+func TestRestore(t *testing.T) {
+	h := newHost(t, Options{Slots: 8, Queues: 2})
+	in := record(1, true)
+	bad := in
+	bad.SPI = 0
+	handle := h.add(5, in)
+	h.write(regs.CtrlOffset, uint32(regs.Ctrl(0).WithReset(true)))
+	h.untilReady()
+	for _, c := range []struct {
+		name   string
+		handle uint32
+		record regs.SARecord
+		result regs.SAResult
+	}{
+		{"slot 8", 8, bad, regs.SAResultBadIndex},
+		{"bad record of another generation", 5, bad, regs.SAResultBadRecord},
+		{"generation 0", 5, in, regs.SAResultStaleHandle},
+		{"generation 2", 2<<16 | 5, in, regs.SAResultStaleHandle},
+		{"the slot's", handle, in, regs.SAResultOK},
+		{"in use, another generation", 2<<16 | 5, in, regs.SAResultSlotInUse},
+		{"duplicate of another generation", 1<<16 | 6, in, regs.SAResultStaleHandle},
+		{"duplicate in a slot never used", 6, in, regs.SAResultDuplicate},
+	} {
+		result, after := h.operate(regs.SAOpRestore, c.handle, c.record)
+		if result != c.result || after != c.handle {
+			t.Errorf("RESTORE %s: %s, SA_HANDLE %#x; right is %s", c.name, result, after, c.result)
+		}
+		if h.nic.sa.record[regs.SARecordSaltWord] != 0 || h.nic.sa.record[regs.SARecordKeyWord] != 0 {
+			t.Errorf("RESTORE %s: secrets stay in the window", c.name)
+		}
+	}
+	if result, _ := h.operate(regs.SAOpDelete, handle, in); result != regs.SAResultOK {
+		t.Error(result)
+	}
+	if again := h.add(5, in); again != handle+1<<16 {
+		t.Errorf("ADD after RESTORE and DELETE: handle %#x", again)
+	}
+}
+
+func (h *host) counters() (w [regs.SACountersCount]uint32) {
+	for i := range w {
+		w[i] = h.read(regs.SACountersOffset(i))
+	}
+	return w
+}
+
+// TestSACounters: READ tells what an SA did, from ADD or RESTORE on.
+func TestSACounters(t *testing.T) {
+	h := newHost(t, Options{})
+	h.enable()
+	rx, tx := h.ring(regs.RxqOffset(0), 4, 0), h.ring(regs.TxqOffset(0), 4, 0)
+	tx.batch(1, 0)
+	in, out := record(1, true), record(2, false)
+	inHandle, outHandle := h.add(1, in), h.add(2, out)
+	rx.post(3, bufferSize)
+	good, forged := sealedFrame(t, in, 1, 8), sealedFrame(t, in, 2, 12)
+	forged[len(forged)-1] ^= 1
+	short := bytes.Clone(good)
+	short[17]--                                                           // the IP header's length
+	for _, f := range [][]byte{good, forged, short, forged, good, good} { // for the last three there is no buffer
+		h.nic.Inject(f, false)
+	}
+	for i, p := range []int{8, 12, 60} {
+		tx.put(regs.TxDescriptor{IPsec: true, ESPOffset: 34, Handle: outHandle}, framed(out, uint32(i), p))
+	}
+	tx.put(regs.TxDescriptor{IPsec: true, ESPOffset: 33, Handle: outHandle}, framed(out, 4, 8))                       // refused
+	tx.put(regs.TxDescriptor{IPsec: true, ESPOffset: 34, Handle: outHandle, Addr: 64, Length: 94}, framed(out, 5, 8)) // unreadable
+	tx.put(regs.TxDescriptor{IPsec: true, ESPOffset: 34, Handle: outHandle + 1<<16}, framed(out, 6, 8))               // another's
+	tx.put(regs.TxDescriptor{}, framed(out, 7, 8))                                                                    // not encrypted
+	tx.doorbell()
+	if got := h.counters(); got != [8]uint32{} {
+		t.Errorf("SA_COUNTERS %d before a READ", got)
+	}
+	inWant := [8]uint32{3, 0, 3 * uint32(len(good)), 0, 2, 1}
+	outWant := [8]uint32{3, 0, 3*66 + 8 + 12 + 60, 0}
+	check := func(handle uint32, want [8]uint32, when string) {
+		t.Helper()
+		if result, _ := h.operate(regs.SAOpRead, handle, in); result != regs.SAResultOK || h.counters() != want {
+			t.Errorf("%s: %s, SA_COUNTERS %d, right is %d", when, result, h.counters(), want)
+		}
+	}
+	check(inHandle, inWant, "inbound")
+	check(outHandle, outWant, "outbound")
+	if result, _ := h.operate(regs.SAOpRead, 7, in); result != regs.SAResultEmptySlot || h.counters() != outWant {
+		t.Errorf("READ of an empty slot: %s, SA_COUNTERS %d", result, h.counters())
+	}
+	if result, _ := h.operate(regs.SAOpUpdate, inHandle, in); result != regs.SAResultOK {
+		t.Error(result)
+	}
+	check(inHandle, inWant, "after UPDATE")
+	h.nic.sa.slots[1].counters.bytes = 1<<32 - 1
+	h.nic.sa.slots[1].counters.frames = 1<<33 - 1
+	h.nic.Inject(good, false)
+	check(inHandle, [8]uint32{0, 2, uint32(len(good)) - 1, 1, 2, 1}, "past 32 bits")
+	for op, handle := range map[regs.SAOp]uint32{regs.SAOpAdd: 1, regs.SAOpRestore: 1<<16 | 2} {
+		h.operate(regs.SAOpDelete, 1<<16|handle, in)
+		if result, _ := h.operate(op, handle, record(int(handle&3), handle == 1)); result != regs.SAResultOK {
+			t.Error(result)
+		}
+		check(handle, [8]uint32{}, op.String())
+	}
+}
+
+// TestKeyFingerprint uses the first of NIST's AESAVS VarTxt vectors for each key
+// length: a key of zeros, and a block whose first bit is 1.
+func TestKeyFingerprint(t *testing.T) {
+	h := newHost(t, Options{})
+	h.write(regs.SANonceOffset(0), 0x80000000)
+	for keyLen, want := range map[regs.KeyLen]uint64{
+		regs.KeyLenAES128: 0x3AD78E726C1EC02B, regs.KeyLenAES192: 0x6CD02513E8D4DC98, regs.KeyLenAES256: 0xDDC6BF790C15760D,
+	} {
+		r := regs.SARecord{SPI: 5 + uint32(keyLen), Flags: regs.SAFlags(0).WithKeyLen(keyLen)}
+		h.add(uint32(keyLen), r)
+		h.operate(regs.SAOpRead, uint32(keyLen), regs.SARecord{})
+		if w := h.counters(); uint64(w[6])<<32|uint64(w[7]) != want {
+			t.Errorf("%s: fingerprint %08X%08X, right is %X", keyLen, w[6], w[7], want)
+		}
+		s := NewState(Limits{Slots: 4, Queues: 4, MaxFrame: 9600})
+		s.Nonce[0] = 0x80000000
+		o := s.Operate(regs.SAOpAdd, 0, r)
+		if read, ok := s.ReadBack(uint32(o.Handle)); !ok || read.Usage.Fingerprint != want {
+			t.Errorf("%s: State has fingerprint %X", keyLen, read.Usage.Fingerprint)
+		}
+	}
+	h.write(regs.SANonceOffset(0), 0)
+	h.add(9, record(1, true))
+	h.operate(regs.SAOpRead, 9, regs.SARecord{})
+	if w := h.counters(); w[6]|w[7] != 0 {
+		t.Errorf("fingerprint %#x without a nonce", w)
+	}
+}
