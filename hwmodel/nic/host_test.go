@@ -21,8 +21,12 @@ type host struct {
 	sent [][]byte // frames that left
 }
 
+// Unless told otherwise its NIC has no control processor: the SA window is the host's.
 func newHost(t testing.TB, o Options) *host {
 	t.Helper()
+	if o.ControlProcessor == Preset {
+		o.ControlProcessor = Absent
+	}
 	n, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ const (
 func (espalier) Scratch() (int, uint64) { return pcie.RegisterBAR, regs.ScratchOffset }
 
 // Unmapped is in a page that no register has.
-func (espalier) Unmapped() (int, uint64) { return pcie.RegisterBAR, 0x3000 }
+func (espalier) Unmapped() (int, uint64) { return pcie.RegisterBAR, 0x8000 }
 
 func registers(t testing.TB, fn pcie.Function) pcie.BAR {
 	t.Helper()
@@ -62,6 +62,9 @@ func (espalier) Settle(t testing.TB, fn pcie.Function) {
 	t.Helper()
 	b := registers(t, fn)
 	until(t, fn, "STATUS.READY", func() bool { return regs.Status(must(b.Read32(regs.StatusOffset))(t)).Ready() })
+	if regs.CapFeature(must(b.Read32(regs.CapFeatureOffset))(t)).ControlProcessor() { // queues wait for its self-tests
+		until(t, fn, "CP_STATUS.SELFTEST_PASSED", func() bool { return regs.CpStatus(must(b.Read32(regs.CpStatusOffset))(t)).SelftestPassed() })
+	}
 }
 
 // Read has the device read a frame of that size from iova and send it to itself.
