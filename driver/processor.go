@@ -69,7 +69,7 @@ func parseFirmware(b []byte) (*firmware.Image, error) {
 	}
 	image, err := firmware.Parse(b)
 	if err != nil {
-		return nil, errors.Join(err, ErrFirmware)
+		return nil, fmt.Errorf("%w (%w)", err, ErrFirmware)
 	}
 	return image, nil
 }
@@ -121,9 +121,10 @@ func (n *NIC) checkProcessor(p *pulse) error {
 	return nil
 }
 
-// startFirmware brings the control processor to READY: it uses firmware that
-// runs, then an image that is loaded, and loads the driver's own where these
-// will not do. On an error the processor is stopped.
+// startFirmware brings the control processor to READY: with firmware that runs,
+// or that is loaded, if that is the driver's image or the driver has none, else
+// with the driver's image. With KeepSAs any firmware that runs will do. On an
+// error the processor is stopped.
 func (n *NIC) startFirmware(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -136,7 +137,11 @@ func (n *NIC) startFirmware(ctx context.Context) (err error) {
 	}
 	status := regs.CpStatus(v)
 	if status.Running() {
-		if err = n.awaitFirmware(ctx, nil); err == nil {
+		wanted := n.cp.image
+		if n.opts.KeepSAs {
+			wanted = nil
+		}
+		if err = n.awaitFirmware(ctx, wanted); err == nil {
 			return n.hushMailbox()
 		}
 	} else if status.ImageOK() {

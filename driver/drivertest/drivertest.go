@@ -8,6 +8,7 @@ package drivertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -85,6 +86,17 @@ func Run(t *testing.T, h Harness) {
 		{"SATableFull", testSATableFull},
 		{"SACancelled", testSACancelled},
 		{"SAKept", testSAKept},
+		{"SAReadBack", testSAReadBack},
+		{"SARestored", testSARestored},
+		{"SABatches", testSABatches},
+		{"SAConcurrent", testSAConcurrent},
+		{"FirmwareInfo", testFirmwareInfo},
+		{"FirmwareStops", testFirmwareStops},
+		{"FirmwareLost", testFirmwareLost},
+		{"FirmwareImages", testFirmwareImages},
+		{"MailboxFull", testMailboxFull},
+		{"MailboxDisorder", testMailboxDisorder},
+		{"SelfTestFails", testSelfTestFails},
 		{"SendPlain", testSendPlain},
 		{"SendESP", testSendESP},
 		{"SendErrors", testSendErrors},
@@ -369,3 +381,34 @@ func ok(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// sendOne sends a packet on queue 0 and waits until it is done. It may be used
+// beside the test's goroutine.
+func (b *bed) sendOne(p driver.TXPacket) error {
+	tx, err := b.TX(0)
+	if err != nil {
+		return err
+	}
+	if n, err := tx.Post([]driver.TXPacket{p}); n != 1 {
+		return fmt.Errorf("posted %d frames: %w", n, err)
+	}
+	done := make([]driver.TXDone, 1)
+	for {
+		n, err := tx.Poll(done)
+		if err != nil {
+			return err
+		}
+		if n == 1 {
+			break
+		}
+		if err := tx.Wait(b.ctx); err != nil {
+			return err
+		}
+	}
+	if done[0].Status != driver.OK {
+		return fmt.Errorf("frame was sent with status %v", done[0].Status)
+	}
+	return b.pool.Put(done[0].Buffer)
+}
+
+func isCancelled(err error) bool { return errors.Is(err, context.Canceled) }
