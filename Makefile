@@ -20,7 +20,7 @@ CAPTURES := $(wildcard tests/captures/*.pcap)
 
 export ESPALIER_PYTHON := $(CURDIR)/build/venv/bin/python
 
-.PHONY: help run test bench soak build sim sim-trace lint format format-check vet regs setup setup-run setup-test clean
+.PHONY: help run test bench soak build firmware sim sim-trace lint format format-check vet regs setup setup-run setup-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,9 +28,12 @@ help: ## this list
 run: build sim ## build everything, run the captures through the simulated NIC, judge every packet
 	@bin/espalier run --out $(OUT) --force --seed $(SEED) --esp-sa $(OUT)/esp_sa $(ARGS) $(CAPTURES)
 
-build: setup-run ## bin/espalier
+build: setup-run firmware ## bin/espalier
 	@mkdir -p bin
 	@$(GO) build -o bin/espalier ./cmd/espalier
+
+firmware: setup-run ## the program of the NIC's control processor, build/firmware/espalier_fw.bin
+	@echo "firmware: $$(firmware/build.sh)"
 
 sim: setup-run ## the simulator library, build/sim/libespalier_sim.so
 	@echo "simulator: $$(verilator/build.sh)"
@@ -38,7 +41,7 @@ sim: setup-run ## the simulator library, build/sim/libespalier_sim.so
 sim-trace: setup-run ## the same with waveforms compiled in, for --wave: build/sim/trace/libespalier_sim.so
 	@echo "simulator: $$(verilator/build.sh --out trace --trace)"
 
-test: setup-test lint sim ## every test
+test: setup-test lint firmware sim ## every test
 	$(GO) test -timeout 20m -count=1 ./...
 	$(GO) test -timeout 20m -count=1 -race -short $(RACE)
 

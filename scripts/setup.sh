@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs what a target of the Makefile needs and this machine lacks:
-#   scripts/setup.sh run     to build and run the simulated NIC
+#   scripts/setup.sh run     to build and run the simulated NIC and its firmware
 #   scripts/setup.sh test    that, and everything the tests use
 #   scripts/setup.sh regs    what `make regs` uses
 # Debian packages go where Debian puts them (needs root or sudo), Python
@@ -15,7 +15,7 @@ what=${1:?usage: scripts/setup.sh run|test|regs}
 die() { echo "setup: $*" >&2; exit 1; }
 
 # command:package pairs; a package is installed when its command is not there.
-run=(verilator:verilator g++:g++ make:make)
+run=(verilator:verilator g++:g++ make:make riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf)
 test=("${run[@]}" yosys:yosys iverilog:iverilog tshark:tshark python3:python3)
 case $what in
   run) wanted=("${run[@]}") ;;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package firmware
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var soak = flag.Duration("soak", 0, "run random commands for so long, with new seeds")
+
+// native builds the firmware's own code for this machine, with sanitizers, against
+// the simulated registers of native/, and returns the program.
+func native(t *testing.T) string {
+	t.Helper()
+	var sources []string
+	for _, pattern := range []string{"src/*.c", "native/*.c"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if f != filepath.Join("src", "main.c") {
+				sources = append(sources, f)
+			}
+		}
+	}
+	program := filepath.Join(t.TempDir(), "native")
+	args := append([]string{"-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+		"-Wall", "-Wextra", "-Wconversion", "-Werror", "-DFW_NATIVE", "-DFW_VERSION=0x01020003", "-DFW_BUILD=0xdecade01",
+		"-I", "src", "-I", "native", "-I", "../regs/c", "-o", program}, sources...)
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("gcc %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return program
+}
+
+// Every operation, every refusal, allocation, take-over, self-tests and log: native/tests.c.
+func TestNative(t *testing.T) {
+	out, err := exec.Command(native(t), "test").CombinedOutput()
+	lines := bufio.NewScanner(strings.NewReader(string(out)))
+	var text strings.Builder // of the checks that failed in the test that runs
+	tests := 0
+	for lines.Scan() {
+		verdict, name, found := strings.Cut(lines.Text(), " ")
+		if !found || (verdict != "ok" && verdict != "FAIL") {
+			fmt.Fprintln(&text, lines.Text())
+			continue
+		}
+		tests++
+		t.Run(name, func(t *testing.T) {
+			if verdict != "ok" {
+				t.Errorf("failed:\n%s", text.String())
+			}
+		})
+		text.Reset()
+	}
+	if err != nil || tests != strings.Count(readFile(t, "native/tests.c"), "    {\"") {
+		t.Errorf("%d tests ran: %v\n%s", tests, err, text.String())
+	}
+}
+
+// Random commands, starts and resets, each answer compared with a model: native/random.c.
+func TestNativeRandom(t *testing.T) {
+	program := native(t)
+	run := func(seed, commands uint64) {
+		if out, err := exec.Command(program, "random", fmt.Sprint(seed), fmt.Sprint(commands)).CombinedOutput(); err != nil {
+			t.Fatalf("seed %d, %d commands: %v\n%s", seed, commands, err, out)
+		}
+	}
+	if *soak > 0 {
+		for end, seed := time.Now().Add(*soak), uint64(time.Now().UnixNano()); time.Now().Before(end); seed++ {
+			run(seed, 1_000_000)
+		}
+		return
+	}
+	for _, line := range strings.Fields(readFile(t, "testdata/seeds")) {
+		var seed uint64
+		if _, err := fmt.Sscan(line, &seed); err != nil {
+			t.Fatalf("testdata/seeds: %q: %v", line, err)
+		}
+		run(seed, 20_000)
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
