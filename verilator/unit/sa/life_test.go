@@ -168,7 +168,7 @@ func TestDeleteWaits(t *testing.T) {
 // nothing is left and only generations remain.
 func TestZeroise(t *testing.T) {
 	rng := rand.New(rand.NewSource(1))
-	for _, op := range []uint32{opNop, opAdd, opDelete, opRead} {
+	for _, op := range []uint32{opNop, opAdd, opDelete, opRead, opRestore} {
 		var s script
 		gen := uint32(0) // of slots 1 and 2
 		var want []uint32
@@ -184,6 +184,8 @@ func TestZeroise(t *testing.T) {
 			switch op {
 			case opAdd:
 				s.start(opAdd, 3, randomSA(rng, n%2 == 1))
+			case opRestore:
+				s.start(opRestore, handle(3, 0), randomSA(rng, n%2 == 1))
 			default:
 				s.start(op, handle(1, gen), record{})
 			}
@@ -311,15 +313,16 @@ func TestGenerations(t *testing.T) {
 
 // TestSweepTime holds the time of a full zeroisation to what docs/rtl.md says.
 func TestSweepTime(t *testing.T) {
-	var s script
-	s.say("cycle")
-	s.say("zeroise")
-	s.say("idle")
-	s.say("cycle")
-	l := run(t, full, &s)
-	took := l.cycles[1].cycle - l.zeroised[0]
-	t.Logf("zeroising %d slots takes %d cycles", full.slots, took)
-	if limit := uint64(full.slots + 4); took > limit {
-		t.Errorf("zeroising takes %d cycles, more than %d", took, limit)
+	for _, c := range []config{small, full, large} {
+		var s script
+		s.say("zeroise")
+		s.say("idle")
+		s.say("cycle")
+		l := run(t, c, &s)
+		took := l.cycles[0].cycle - l.zeroised[0]
+		t.Logf("zeroising %d slots takes %d cycles", c.slots, took)
+		if limit := uint64(c.slots + 2); took > limit {
+			t.Errorf("zeroising takes %d cycles, more than %d", took, limit)
+		}
 	}
 }

@@ -100,6 +100,7 @@ func TestRandomOperations(t *testing.T) {
 		rng := rand.New(rand.NewSource(seed))
 		p := newPlayer(small)
 		handles := []uint32{0}
+		restored := 0
 		for n := 0; n < 700; n++ {
 			r := randomSA(rng, rng.Intn(4) > 0)
 			r.spi = uint32(rng.Intn(6))
@@ -111,6 +112,20 @@ func TestRandomOperations(t *testing.T) {
 				rng.Read(r.dst[rng.Intn(16):])
 			}
 			h := handles[rng.Intn(len(handles))]
+			if rng.Intn(60) == 0 {
+				p.say("zeroise")
+				p.say("idle")
+				p.m.zeroise()
+				// Bring some back under their handles, the last ones first: a slot's last is the one that can be.
+				for i := len(handles) - 1; i > 0 && i > len(handles)-20; i-- {
+					if rng.Intn(3) > 0 {
+						r := randomSA(rng, rng.Intn(2) == 0)
+						if out := p.do(opRestore, handles[i], r); out.result == resOK {
+							restored++
+						}
+					}
+				}
+			}
 			switch op := uint32(rng.Intn(16)); {
 			case op < 7:
 				slot := rng.Intn(18)
@@ -121,8 +136,12 @@ func TestRandomOperations(t *testing.T) {
 				p.do(opUpdate, h, r)
 			case op < 12:
 				p.do(opDelete, h, r)
-			case op < 15:
+			case op < 14:
 				p.do(opRead, uint32(rng.Intn(18)), r)
+			case op < 15:
+				if out := p.do(opRestore, h, r); out.result == resOK {
+					restored++
+				}
 			default:
 				p.do(uint32(rng.Intn(8)), h, r)
 			}
@@ -133,6 +152,9 @@ func TestRandomOperations(t *testing.T) {
 			p.settle()
 		}
 		p.judge(t, small)
+		if restored < 30 {
+			t.Errorf("only %d SAs were restored", restored)
+		}
 	}
 }
 
@@ -243,6 +265,72 @@ func TestThousandSAs(t *testing.T) {
 	}
 	p.judge(t, full)
 	t.Logf("%d of %d lookups hit", hits, len(p.rxs))
+}
+
+// TestSixteenThousandSlots fills a large table, looks everything up, deletes
+// and restores half of it and fills the rest anew. Operations take the cycles
+// that they take in a small one.
+func TestSixteenThousandSlots(t *testing.T) {
+	rng := rand.New(rand.NewSource(1))
+	p := newPlayer(large)
+	const n = 6000
+	slots := rng.Perm(large.slots)[:n]
+	slots[0], slots[1] = 0, large.slots-1 // twice, perhaps: then the second ADD is refused
+	sas := make([]record, n)
+	ask := func() {
+		for i, r := range sas {
+			if !r.inbound() {
+				p.check(handle(slots[i], p.m.slots[slots[i]].gen), 1)
+			} else if p.look(r.spi, r.dst, r.src, r.ipv6()); i%3 == 0 {
+				p.look(r.spi^1<<rng.Intn(32), r.dst, r.src, r.ipv6())
+			}
+		}
+		p.settle()
+	}
+	var adds []int // commands that are an ADD or RESTORE which succeeds
+	install := func(op uint32, i int) {
+		if p.do(op, handle(slots[i], p.m.slots[slots[i]].gen), sas[i]).result == resOK {
+			adds = append(adds, len(p.cmds)-1)
+		}
+	}
+	for i := range sas {
+		sas[i] = randomSA(rng, i%4 > 0)
+		install(opAdd, i)
+	}
+	ask()
+	for i := 0; i < n; i += 2 {
+		p.do(opDelete, handle(slots[i], p.m.slots[slots[i]].gen), record{})
+	}
+	ask()
+	for i := 0; i < n; i += 2 {
+		if i%4 == 0 {
+			install(opRestore, i)
+		} else {
+			sas[i] = randomSA(rng, i%4 > 0)
+			install(opAdd, i)
+		}
+		p.do(opRead, uint32(slots[i]), record{})
+	}
+	ask()
+	p.say("zeroise")
+	p.m.zeroise()
+	ask()
+	l := p.judge(t, large)
+	if len(adds) < n+n/2-8 {
+		t.Errorf("only %d SAs were installed", len(adds))
+	}
+	for _, at := range adds {
+		e := l.cmds[at]
+		if base := e.cycles - 105; e.cycles < 105 || base%8 != 0 || base > 16 {
+			t.Fatalf("%s took %d cycles", p.names[at], e.cycles)
+		}
+	}
+	for i, name := range p.names {
+		if e := l.cmds[i]; uint64(e.cycles) != e.end-e.start || e.cycles > 121 {
+			t.Fatalf("%s took %d cycles and says %d", name, e.end-e.start, e.cycles)
+		}
+	}
+	t.Logf("%d SAs installed, %d lookups, %d checks", len(adds), len(p.rxs), len(p.txs))
 }
 
 // TestLookupFull fills both buckets of a key.

@@ -137,6 +137,15 @@ func (m *model) add(index int, gen uint32, stale bool, r record) outcome {
 	return outcome{gen: gen}
 }
 
+// zeroise empties all slots; generations stay.
+func (m *model) zeroise() {
+	fresh := newModel(len(m.slots))
+	for i := range m.slots {
+		fresh.slots[i].gen = m.slots[i].gen
+	}
+	*m = *fresh
+}
+
 // live is the number of SAs.
 func (m *model) live() (n uint32) {
 	for _, s := range m.slots {

@@ -162,6 +162,19 @@ func TestResults(t *testing.T) {
 		{"DELETE twice", opDelete, handle(4, 1), record{}, resStale, 0, record{}},
 		{"DELETE of an inbound SA", opDelete, handle(3, 1), record{}, resOK, 0, record{}},
 		{"ADD elsewhere after DELETE", opAdd, 4, in, resOK, 2, record{}},
+		{"RESTORE at 16", opRestore, handle(16, 1), in, resBadIndex, 0, record{}},
+		{"RESTORE of a bad record into a slot in use", opRestore, handle(4, 1), record{}, resBadRecord, 0, record{}},
+		{"RESTORE of a duplicate into a slot in use, with an old generation", opRestore, handle(4, 1), in, resSlotInUse, 0, record{}},
+		{"RESTORE of a duplicate with the next generation", opRestore, handle(3, 2), in, resStale, 0, record{}},
+		{"RESTORE of a duplicate", opRestore, handle(3, 1), in, resDuplicate, 0, record{}},
+		{"RESTORE with the generation before", opRestore, handle(3, 0), out, resStale, 0, record{}},
+		{"RESTORE", opRestore, handle(3, 1), out, resOK, 0, record{}},
+		{"READ after RESTORE", opRead, 3, record{}, resOK, 1, out},
+		{"UPDATE with the handle restored", opUpdate, handle(3, 1), record{esnHi: 12}, resOK, 0, record{}},
+		{"DELETE with the handle restored", opDelete, handle(3, 1), record{}, resOK, 0, record{}},
+		{"ADD after RESTORE takes the next generation", opAdd, handle(3, 1), out, resOK, 2, record{}},
+		{"RESTORE into a slot never used", opRestore, handle(12, 1), out, resStale, 0, record{}},
+		{"RESTORE into a slot never used, generation 0", opRestore, handle(12, 0), out, resOK, 0, record{}},
 	}
 	var s script
 	for _, c := range cases {

@@ -107,7 +107,7 @@ type config struct{ lanes, slots int }
 
 func (c config) powers() int { return 4 * c.lanes }
 
-var small, full = config{1, 16}, config{1, 1024}
+var small, full, large = config{1, 16}, config{1, 1024}, config{1, 16384}
 
 func build(t *testing.T, c config) string {
 	t.Helper()

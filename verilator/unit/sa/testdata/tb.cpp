@@ -19,6 +19,7 @@
 //   count TX RX             events of one cycle, and no wait: TX is 0 or "ok SLOT BYTES", RX 0 or "ok|auth|syntax SLOT BYTES"
 //   counters                counters_o, word 0 first
 //   tallies SLOT            what the RAMs hold for a slot: 1 if it is all 0
+//   preset DIR SLOT VALUE   back door: set the counters of a slot in one direction; the narrow ones take the low half
 //
 // The key stores are modelled here and begin full of ones.
 #include <cstdint>
@@ -314,6 +315,20 @@ struct Bench {
                 std::printf("counters");
                 for (int i = 0; i < 8; i++) std::printf(" %x", dut.counters_o[i]);
                 std::printf("\n");
+            } else if (verb == "preset") {
+                uint32_t dir, slot;
+                uint64_t value;
+                in >> dir >> slot >> value;
+                auto* r = dut.rootp;
+                if (dir == 0) {
+                    r->espalier_sa__DOT__u_counters__DOT__u_tx_frames__DOT__u_ram__DOT__mem[slot] = value;
+                    r->espalier_sa__DOT__u_counters__DOT__u_tx_bytes__DOT__u_ram__DOT__mem[slot] = value;
+                } else {
+                    r->espalier_sa__DOT__u_counters__DOT__u_rx_frames__DOT__u_ram__DOT__mem[slot] = value;
+                    r->espalier_sa__DOT__u_counters__DOT__u_rx_bytes__DOT__u_ram__DOT__mem[slot] = value;
+                    r->espalier_sa__DOT__u_counters__DOT__u_rx_auth__DOT__u_ram__DOT__mem[slot] = static_cast<uint32_t>(value);
+                    r->espalier_sa__DOT__u_counters__DOT__u_rx_syntax__DOT__u_ram__DOT__mem[slot] = static_cast<uint32_t>(value);
+                }
             } else if (verb == "tallies") {
                 uint32_t slot;
                 in >> slot;
