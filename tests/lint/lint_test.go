@@ -139,7 +139,7 @@ func TestVerilator(t *testing.T) {
 	for _, params := range [][]string{
 		nil,
 		{"-GNUM_SA=8", "-GNUM_QUEUES=1", "-GNUM_VECTORS=1", "-GMAX_FRAME=1522", "-GPREFETCH=8"},
-		{"-GNUM_SA=4096", "-GNUM_QUEUES=16", "-GNUM_VECTORS=32", "-GMAX_FRAME=16000", "-GPREFETCH=128"},
+		{"-GNUM_SA=16384", "-GNUM_QUEUES=16", "-GNUM_VECTORS=32", "-GMAX_FRAME=16000", "-GPREFETCH=128"},
 	} {
 		lint(t, "espalier_nic", params...)
 	}

@@ -119,6 +119,35 @@ func TestRewrittenKey(t *testing.T) {
 	}
 }
 
+// A write of round 15 is one of all rounds, for its slot alone.
+func TestAllRounds(t *testing.T) {
+	exe := bench.Build(t, unit(false, numSA))
+	key, zero := bytes.Repeat([]byte{0x5a}, 32), make([]byte, 16)
+	var in []command
+	for round, k := range gcmref.RoundKeys(key) {
+		in = append(in, writeKey(3, round, k), writeKey(4, round, k), writeKey(5, round, zero))
+	}
+	in = append(in, writeKey(3, 15, zero), command{})
+	block := []byte("sixteen bytes...")
+	first := len(in) + latency
+	in = append(in, encrypt(3, 2, block), encrypt(4, 2, block), encrypt(5, 2, block))
+	in = append(in, make([]command, latency+1)...)
+	out := run(t, exe, in)
+	c, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, 16)
+	c.Encrypt(want, block)
+	got := func(i int) []byte { return out[16*(first+i):][:16] }
+	if !bytes.Equal(got(1), want) {
+		t.Errorf("the slot next to the one cleared: got %x, want %x", got(1), want)
+	}
+	if !bytes.Equal(got(0), got(2)) || bytes.Equal(got(0), want) {
+		t.Errorf("the slot cleared gives %x, one cleared round by round %x", got(0), got(2))
+	}
+}
+
 // BenchmarkSimulation measures simulated cycles per second of the pipeline alone.
 func BenchmarkSimulation(b *testing.B) {
 	exe := bench.Build(b, unit(true, 1024))

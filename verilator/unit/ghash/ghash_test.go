@@ -143,6 +143,19 @@ func TestAbandonedMessage(t *testing.T) {
 	s.check(t, exe)
 }
 
+// A write of power 255 is one of all powers, for its slot alone.
+func TestAllPowers(t *testing.T) {
+	exe := bench.Build(t, unit(false, numSA))
+	s := newStream(4)
+	s.add(1, 255, 2, false, gcmref.Block{})
+	s.keys[2] = gcmref.Block{}
+	for range 300 {
+		n := 1 + s.rng.Intn(12)
+		s.message(n, n, 0)
+	}
+	s.check(t, exe)
+}
+
 // BenchmarkSimulation measures simulated cycles per second of the unit alone.
 func BenchmarkSimulation(b *testing.B) {
 	exe := bench.Build(b, unit(true, 1024))

@@ -140,7 +140,12 @@ func (r *rig) saCommand(op regs.SAOp) regs.SAStatus {
 
 func (r *rig) addSA(slot int, s *sa) regs.SAStatus {
 	r.t.Helper()
-	r.write(regs.SAHandleOffset, uint32(slot))
+	return r.installSA(regs.SAOpAdd, uint32(slot), s)
+}
+
+func (r *rig) installSA(op regs.SAOp, handle uint32, s *sa) regs.SAStatus {
+	r.t.Helper()
+	r.write(regs.SAHandleOffset, handle)
 	r.write(regs.SASPIOffset, s.spi)
 	r.write(regs.SAFlagsOffset, flag(s.inbound, 0)|flag(s.ipv6, 1)|flag(s.tunnel, 2)|flag(s.esn, 3)|
 		uint32(len(s.key)/8-2)<<4|uint32(s.queue)<<8)
@@ -153,9 +158,9 @@ func (r *rig) addSA(slot int, s *sa) regs.SAStatus {
 	for i := 0; i < len(s.key)/4; i++ {
 		r.write(regs.SAKeyOffset(i), binary.BigEndian.Uint32(s.key[4*i:]))
 	}
-	status := r.saCommand(regs.SAOpAdd)
+	status := r.saCommand(op)
 	if status.Result() != regs.SAResultOK {
-		r.t.Fatalf("ADD of slot %d: %v", slot, status.Result())
+		r.t.Fatalf("%v of %#x: %v", op, handle, status.Result())
 	}
 	s.handle = r.read(regs.SAHandleOffset)
 	return status
