@@ -5,6 +5,7 @@ package offload
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -38,11 +39,14 @@ type Options struct {
 // nic is what an adapter needs of a driver.NIC.
 type nic interface {
 	Capabilities() driver.Capabilities
-	AddSA(context.Context, driver.SA) (driver.Handle, error)
+	AddSAs(context.Context, []driver.SA) ([]driver.Handle, []error)
+	RestoreSAs(context.Context, []driver.SAEntry) []error
 	UpdateSA(context.Context, driver.Handle, uint32) error
-	DeleteSA(context.Context, driver.Handle) error
+	DeleteSAs(context.Context, []driver.Handle) []error
 	ReadSA(context.Context, driver.Handle) (driver.SA, error)
+	SAStates(context.Context) iter.Seq2[driver.SAState, error]
 	ListSAs() []driver.SAEntry
+	Nonce() [8]byte
 	SetIPsec(bool) error
 	Reset(context.Context) error
 	Close() error
@@ -60,6 +64,7 @@ type Adapter struct {
 	indicator indicator
 	gate      gate
 	paused    atomic.Bool
+	life      sync.Mutex // one change of phase at a time
 
 	// configuring: one set of the configuration at a time.
 	configuring sync.Mutex

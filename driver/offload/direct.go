@@ -56,20 +56,20 @@ func (a *Adapter) AddSA(ctx context.Context, entries ...*AddSA) error {
 	}
 	defer leave()
 	a.sweep(ctx)
+	errs := a.add(ctx, entries)
 	var first error
 	added := false
 	for i, e := range entries {
-		if e == nil {
-			err = refuse(StatusInvalidData, fmt.Sprintf("entry %d", i), "nil", "an ADD_SA entry")
-		} else {
-			e.OffloadHandle, err = a.add(ctx, e)
-			added = added || err == nil
-			if err != nil {
-				e.Refused = withOp(op, err)
-			}
+		if errs[i] == nil {
+			added = true
+			continue
 		}
-		if err != nil && first == nil {
-			first = withOp(op, err)
+		err := withOp(op, errs[i])
+		if e != nil {
+			e.Refused = err
+		}
+		if first == nil {
+			first = err
 		}
 	}
 	if added {
@@ -87,45 +87,69 @@ func (a *Adapter) AddSAEx(ctx context.Context, e *AddSAEx) error {
 	return a.AddSA(ctx, &e.AddSA)
 }
 
-// add offloads one SA.
-func (a *Adapter) add(ctx context.Context, e *AddSA) (OffloadHandle, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
+// add offloads SAs, as many at a time as the NIC takes, and sets their handles.
+// Error i belongs to entry i.
+func (a *Adapter) add(ctx context.Context, entries []*AddSA) []error {
+	errs := make([]error, len(entries))
 	before := a.config.Load()
 	icvs := a.nic.Capabilities().ICVLengths
-	sa, err := e.check(before, icvs, &a.opts)
-	if err != nil {
-		return 0, err
-	}
-	h, err := a.nic.AddSA(ctx, sa)
-	if err != nil {
-		sa.Key.Zero()
-		return 0, fromDriver("add SA", err)
-	}
-	a.table.mu.Lock()
-	if now := a.config.Load(); now != before {
-		// The configuration has changed meanwhile; perhaps it has just
-		// removed the algorithm (CFG-7).
-		if err := e.checkOffered(now, icvs, &a.opts); err != nil {
-			a.table.mu.Unlock()
-			sa.Key.Zero()
-			a.undo(ctx, h)
-			return 0, err
+	var sas []driver.SA
+	var asked []int // the entries that sas belong to
+	for i, e := range entries {
+		if e == nil {
+			errs[i] = refuse(StatusInvalidData, fmt.Sprintf("entry %d", i), "nil", "an ADD_SA entry")
+			continue
+		}
+		sa, err := e.check(before, icvs, &a.opts)
+		if errs[i] = err; err == nil {
+			sas, asked = append(sas, sa), append(asked, i)
 		}
 	}
-	a.table.insert(h, sa)
+	if len(sas) == 0 {
+		return errs
+	}
+	handles, refused := a.nic.AddSAs(ctx, sas)
+	var surplus []driver.Handle
+	a.table.mu.Lock()
+	now := a.config.Load()
+	for n, i := range asked {
+		err := fromDriver("add SA", refused[n])
+		if err == nil && now != before {
+			// The configuration has changed meanwhile; perhaps it has just
+			// removed the algorithm (CFG-7).
+			if err = entries[i].checkOffered(now, icvs, &a.opts); err != nil {
+				surplus = append(surplus, handles[n])
+			}
+		}
+		if errs[i] = err; err != nil {
+			sas[n].Key.Zero()
+			continue
+		}
+		a.table.insert(handles[n], sas[n])
+		entries[i].OffloadHandle = a.handle(handles[n])
+	}
 	a.table.mu.Unlock()
-	return a.handle(h), nil
+	_ = a.discard(ctx, surplus)
+	return errs
 }
 
-// undo deletes an SA that nobody has a handle of, now or with a later request.
-func (a *Adapter) undo(ctx context.Context, h driver.Handle) {
-	if err := a.nic.DeleteSA(ctx, h); err != nil && !errors.Is(err, driver.ErrStaleHandle) {
-		a.table.mu.Lock()
-		a.table.orphans = append(a.table.orphans, h)
-		a.table.mu.Unlock()
+// discard deletes SAs of which nobody has a handle any more. What cannot be
+// deleted now is deleted with a later request. Error i belongs to handle i.
+func (a *Adapter) discard(ctx context.Context, handles []driver.Handle) []error {
+	if len(handles) == 0 {
+		return nil
 	}
+	errs := a.nic.DeleteSAs(ctx, handles)
+	a.table.mu.Lock()
+	defer a.table.mu.Unlock()
+	for i, err := range errs {
+		if errors.Is(err, driver.ErrStaleHandle) { // an aborted deletion has been finished
+			errs[i] = nil
+		} else if err != nil {
+			a.table.orphans = append(a.table.orphans, handles[i])
+		}
+	}
+	return errs
 }
 
 // sweep deletes what earlier requests had to leave.
@@ -134,9 +158,7 @@ func (a *Adapter) sweep(ctx context.Context) {
 	left := a.table.orphans
 	a.table.orphans = nil
 	a.table.mu.Unlock()
-	for _, h := range left {
-		a.undo(ctx, h)
-	}
+	_ = a.discard(ctx, left)
 }
 
 // UpdateSA carries out OID_TCP_TASK_IPSEC_OFFLOAD_V2_UPDATE_SA: received packets
@@ -179,8 +201,9 @@ func (a *Adapter) UpdateSA(ctx context.Context, u UpdateSA) error {
 // DeleteSA carries out OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA. When it returns,
 // no packet uses the SAs and their keys are cleared. An unknown handle is
 // INVALID_PARAMETER and the rest of the list is processed all the same [G]
-// (DEL-2). If ctx ends or the adapter is reset meanwhile (REQUEST_ABORTED), the
-// handles are no longer valid either.
+// (DEL-2). The handles are no longer valid from the begin of the call on; if ctx
+// ends or the adapter is reset meanwhile (REQUEST_ABORTED), or the NIC does not
+// answer, the SAs are deleted with a later request.
 func (a *Adapter) DeleteSA(ctx context.Context, handles ...OffloadHandle) error {
 	const op = "delete SA"
 	if len(handles) == 0 {
@@ -191,10 +214,23 @@ func (a *Adapter) DeleteSA(ctx context.Context, handles ...OffloadHandle) error 
 		return withOp(op, err)
 	}
 	defer leave()
+	a.sweep(ctx)
 	var errs []error
+	var doomed []driver.Handle
 	for _, h := range handles {
-		if err := a.delete(ctx, h); err != nil {
+		e, err := a.find(h)
+		if err == nil && !a.retire(e) {
+			err = unknownHandle(h)
+		}
+		if err != nil {
 			errs = append(errs, withOp(op, err))
+			continue
+		}
+		doomed = append(doomed, e.handle)
+	}
+	for _, err := range a.discard(ctx, doomed) {
+		if err != nil {
+			errs = append(errs, fromDriver(op, err))
 		}
 	}
 	if len(errs) == 1 {
@@ -203,33 +239,16 @@ func (a *Adapter) DeleteSA(ctx context.Context, handles ...OffloadHandle) error 
 	return errors.Join(errs...)
 }
 
-// delete removes one SA.
-func (a *Adapter) delete(ctx context.Context, h OffloadHandle) error {
-	e, err := a.find(h)
-	if err != nil {
-		return err
-	}
+// retire takes an SA out of the table, after a request for it that is under
+// way. It returns false if another has done so.
+func (a *Adapter) retire(e *entry) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.gone {
-		return unknownHandle(h)
-	}
-	err = a.nic.DeleteSA(ctx, e.handle)
-	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		// The NIC may or may not have begun; a later request makes sure.
-		a.table.mu.Lock()
-		a.table.orphans = append(a.table.orphans, e.handle)
-		a.table.mu.Unlock()
-	default:
-		return fromDriver("delete SA", err)
+		return false
 	}
 	a.table.remove(e)
-	if err != nil {
-		return ctx.Err()
-	}
-	return nil
+	return true
 }
 
 // SAInfo is one SA offloaded.

@@ -111,6 +111,9 @@ type AddSA struct {
 // AddSAEx is ADD_SA_EX: one SA, of a switch port if there is a switch.
 type AddSAEx struct {
 	AddSA
+	// KeyOffset is where the key area begins in the binary form, in bytes from
+	// the structure's first (ADD-6); 0 is right behind it.
+	KeyOffset uint32
 	// SourceSwitchPortID and VLANID are reserved and not used.
 	SourceSwitchPortID uint32
 	VLANID             uint16

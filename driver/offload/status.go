@@ -77,7 +77,10 @@ type RefusedError struct {
 
 // Error is one sentence.
 func (e *RefusedError) Error() string {
-	s := fmt.Sprintf("%s: %s %s is refused", e.Op, e.Field, e.Asked)
+	s := fmt.Sprintf("%s %s is refused", e.Field, e.Asked)
+	if e.Op != "" {
+		s = e.Op + ": " + s
+	}
 	if e.Allowed != "" {
 		s += ", allowed: " + e.Allowed
 	}

@@ -20,6 +20,10 @@ type table struct {
 // entry is one SA offloaded.
 type entry struct {
 	handle driver.Handle
+	// These say again what sa says: they never change, so that packets need
+	// no lock.
+	spi           uint32
+	inbound, ipv6 bool
 	// evict: the host is asked to delete the SA (SaDeleteReq).
 	evict atomic.Bool
 	// high is the upper half of sequence numbers that sends get.
@@ -42,7 +46,7 @@ func (t *table) find(h driver.Handle) *entry {
 
 // insert adds an SA, whose key belongs to the table. t.mu is held.
 func (t *table) insert(h driver.Handle, sa driver.SA) {
-	e := &entry{handle: h, sa: sa}
+	e := &entry{handle: h, spi: sa.SPI, inbound: sa.Inbound, ipv6: sa.IPv6, sa: sa}
 	e.high.Store(sa.SequenceHi)
 	t.entries[h] = e
 }
