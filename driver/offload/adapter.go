@@ -36,8 +36,8 @@ type Options struct {
 	SpecLiteralSend bool
 }
 
-// nic is what an adapter needs of a driver.NIC.
-type nic interface {
+// device is what an adapter needs of a driver.NIC.
+type device interface {
 	Capabilities() driver.Capabilities
 	AddSAs(context.Context, []driver.SA) ([]driver.Handle, []error)
 	RestoreSAs(context.Context, []driver.SAEntry) []error
@@ -54,7 +54,7 @@ type nic interface {
 
 // Adapter is a NIC as the host sees it through IPsecOV2.
 type Adapter struct {
-	nic  nic
+	nic  device
 	opts Options
 	tag  uint32 // upper half of its handles
 
@@ -107,7 +107,7 @@ func New(ctx context.Context, n *driver.NIC, opts Options) (*Adapter, error) {
 	return newAdapter(ctx, n, opts)
 }
 
-func newAdapter(ctx context.Context, n nic, opts Options) (*Adapter, error) {
+func newAdapter(ctx context.Context, n device, opts Options) (*Adapter, error) {
 	const op = "new adapter"
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
