@@ -5,6 +5,7 @@ package driver
 import (
 	"fmt"
 
+	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/regs"
 )
 
@@ -64,6 +65,16 @@ func (c *Capabilities) KeyLengths() []int {
 		}
 	}
 	return lengths
+}
+
+// ReadCapabilities returns what a NIC that nobody has opened can do, and changes
+// nothing. Errors are those of Open.
+func ReadCapabilities(fn pcie.Function) (Capabilities, error) {
+	n, err := find(fn)
+	if err != nil {
+		return Capabilities{}, fmt.Errorf("read capabilities of %s: %w", fn.Info().Location, err)
+	}
+	return n.caps, nil
 }
 
 // readCapabilities reads and checks the capability registers.

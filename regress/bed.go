@@ -5,8 +5,10 @@ package regress
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/firmware"
 	"github.com/espalier-nic/espalier/hwmodel/nic"
 	"github.com/espalier-nic/espalier/internal/nearest"
 	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
@@ -23,7 +26,8 @@ import (
 
 // DeviceConfig says what to drive.
 type DeviceConfig struct {
-	// Device is "sim", "sim:LIBRARY" or "gonic".
+	// Device is "sim", "sim:LIBRARY" or "gonic"; "gonic:mailbox" has a control
+	// processor, "gonic:window" none.
 	Device string
 	// Library is the simulator for "sim"; "" for the one that make built.
 	Library string
@@ -33,6 +37,10 @@ type DeviceConfig struct {
 	Seed uint64
 	// Wave is a file for waveforms, "" for none.
 	Wave string
+	// Firmware is the image for the control processor; "" for the one beside the
+	// simulator library or where make puts it, if there is one. The Go NIC has
+	// its own unless one is named.
+	Firmware string
 }
 
 // Kinds of device.
@@ -54,17 +62,25 @@ type Device struct {
 	Function pcie.Function
 	// Name is what to call it, Build the simulated design's identification.
 	Name, Build string
+	// Options are what the driver needs to know beside the user's wishes.
+	Options driver.Options
 }
 
 // Close closes the function.
 func (d *Device) Close() error { return d.Function.Close() }
+
+// goNICs are the kinds of Go NIC by what follows the colon.
+var goNICs = map[string]nic.Presence{"": nic.Preset, "mailbox": nic.Present, "window": nic.Absent}
 
 // kind splits Device into its kind and what follows the colon.
 func (c DeviceConfig) kind() (kind, rest string, err error) {
 	kind, rest, _ = strings.Cut(c.Device, ":")
 	known := []string{deviceSim, deviceGoNIC}
 	if !slices.Contains(known, kind) {
-		return "", "", fmt.Errorf("device is %q, nearest is %q; allowed are sim, sim:LIBRARY.so and gonic", c.Device, nearest.Name(kind, known))
+		return "", "", fmt.Errorf("device is %q, nearest is %q; allowed are sim, sim:LIBRARY.so, gonic, gonic:mailbox and gonic:window", c.Device, nearest.Name(kind, known))
+	}
+	if _, ok := goNICs[rest]; kind == deviceGoNIC && !ok {
+		return "", "", fmt.Errorf("device is %q; allowed are gonic, gonic:mailbox (with a control processor) and gonic:window (without)", c.Device)
 	}
 	if kind == deviceGoNIC && c.Wave != "" {
 		return "", "", fmt.Errorf("waveforms of %s are asked for, which has none; --device sim has", c.Device)
@@ -72,17 +88,22 @@ func (c DeviceConfig) kind() (kind, rest string, err error) {
 	return kind, rest, nil
 }
 
+// libraryPath returns where the simulator library is.
+func (c DeviceConfig) libraryPath(rest string) (string, error) {
+	switch {
+	case rest != "":
+		return rest, nil
+	case c.Library != "":
+		return c.Library, nil
+	}
+	return c.findLibrary()
+}
+
 // library loads the simulator library.
 func (c DeviceConfig) library(rest string) (*rtlbridge.Library, error) {
-	path := c.Library
-	if rest != "" {
-		path = rest
-	}
-	if path == "" {
-		var err error
-		if path, err = c.findLibrary(); err != nil {
-			return nil, err
-		}
+	path, err := c.libraryPath(rest)
+	if err != nil {
+		return nil, err
 	}
 	lib, err := rtlbridge.Load(path)
 	if err != nil {
@@ -107,7 +128,7 @@ func (c DeviceConfig) findLibrary() (string, error) {
 		candidates = append([]string{filepath.Join(beside, simulatorName), filepath.Join(beside, "..", folder, simulatorName)}, candidates...)
 	}
 	for _, path := range candidates {
-		if _, err := os.Stat(path); err == nil {
+		if exists(path) {
 			return path, nil
 		}
 	}
@@ -116,6 +137,42 @@ func (c DeviceConfig) findLibrary() (string, error) {
 		target = "make sim-trace"
 	}
 	return "", fmt.Errorf("no simulator library %s beside the program or in %s; `%s` builds it, --sim-library names another, --device gonic needs none", simulatorName, folder, target)
+}
+
+// driverOptions adds to opts the firmware, and a nonce of fingerprints that is
+// the same for the same seed.
+func (c DeviceConfig) driverOptions(opts driver.Options) (driver.Options, error) {
+	binary.BigEndian.PutUint64(opts.Nonce[:], rand.NewPCG(c.Seed, 1).Uint64()|1)
+	kind, rest, err := c.kind()
+	if err != nil {
+		return opts, err
+	}
+	path := c.Firmware
+	if path == "" && kind == deviceSim {
+		library, err := c.libraryPath(rest)
+		if err != nil {
+			return opts, err
+		}
+		if beside := filepath.Join(filepath.Dir(library), string(firmware.Standard)); exists(beside) {
+			path = beside
+		} else if found, err := firmware.Find(); err == nil {
+			path = found
+		}
+	}
+	if path == "" {
+		return opts, nil // the driver says so if the NIC cannot do without
+	}
+	image, err := firmware.Load(path)
+	if err != nil {
+		return opts, err
+	}
+	opts.Firmware = image.Bytes
+	return opts, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // options turns the simulator's options into numbers.
@@ -147,13 +204,21 @@ func OpenDevice(_ context.Context, c DeviceConfig) (*Device, error) {
 		return nil, err
 	}
 	if kind == deviceGoNIC {
-		fn, err := nic.New(nic.Options{})
+		opts, err := c.driverOptions(driver.Options{})
 		if err != nil {
 			return nil, err
 		}
-		return &Device{Function: fn, Name: deviceGoNIC}, nil
+		fn, err := nic.New(nic.Options{ControlProcessor: goNICs[rest]})
+		if err != nil {
+			return nil, err
+		}
+		return &Device{Function: fn, Name: deviceGoNIC, Options: opts}, nil
 	}
 	lib, err := c.library(rest)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := c.driverOptions(driver.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +226,7 @@ func OpenDevice(_ context.Context, c DeviceConfig) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{Function: fn, Name: fn.Info().Location, Build: lib.Info().BuildID}, nil
+	return &Device{Function: fn, Name: fn.Info().Location, Build: lib.Info().BuildID, Options: opts}, nil
 }
 
 // OpenBed opens two devices joined by a wire and the driver on each.
@@ -171,10 +236,16 @@ func OpenBed(ctx context.Context, c DeviceConfig, opts driver.Options) (*Bed, er
 		return nil, err
 	}
 	if kind == deviceGoNIC {
-		return openGoBed(ctx, opts)
+		if opts, err = c.driverOptions(opts); err != nil {
+			return nil, err
+		}
+		return openGoBed(ctx, goNICs[rest], opts)
 	}
 	lib, err := c.library(rest)
 	if err != nil {
+		return nil, err
+	}
+	if opts, err = c.driverOptions(opts); err != nil {
 		return nil, err
 	}
 	return c.openSimBed(ctx, lib, opts)
@@ -230,7 +301,7 @@ func (q *frameQueue) take(yield func(WireFrame)) error {
 }
 
 // openGoBed joins two Go NICs.
-func openGoBed(ctx context.Context, opts driver.Options) (_ *Bed, err error) {
+func openGoBed(ctx context.Context, processor nic.Presence, opts driver.Options) (_ *Bed, err error) {
 	var undo cleanup
 	defer func() {
 		if err != nil {
@@ -239,7 +310,7 @@ func openGoBed(ctx context.Context, opts driver.Options) (_ *Bed, err error) {
 	}()
 	nics := [2]*nic.NIC{}
 	for i := range nics {
-		if nics[i], err = nic.New(nic.Options{Location: fmt.Sprintf("%s %d", deviceGoNIC, i)}); err != nil {
+		if nics[i], err = nic.New(nic.Options{Location: fmt.Sprintf("%s %d", deviceGoNIC, i), ControlProcessor: processor}); err != nil {
 			return nil, err
 		}
 		undo = append(undo, nics[i].Close)

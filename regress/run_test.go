@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"github.com/espalier-nic/espalier/driver"
+	"github.com/espalier-nic/espalier/hwmodel/nic"
 )
 
 // goBed opens two Go NICs.
 func goBed(t testing.TB, opts driver.Options) *Bed {
 	t.Helper()
-	bed, err := openGoBed(context.Background(), opts)
+	bed, err := openGoBed(context.Background(), nic.Preset, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

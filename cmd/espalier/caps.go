@@ -29,12 +29,10 @@ func newCapsCommand(s *settings) *cobra.Command {
 				return err
 			}
 			defer device.Close()
-			nic, err := driver.Open(cmd.Context(), device.Function, driver.Options{})
+			caps, err := driver.ReadCapabilities(device.Function)
 			if err != nil {
 				return err
 			}
-			defer nic.Close()
-			caps := nic.Capabilities()
 			if asJSON {
 				encoder := json.NewEncoder(cmd.OutOrStdout())
 				encoder.SetIndent("", "  ")
@@ -66,10 +64,15 @@ func capsRows(c driver.Capabilities) [][2]string {
 		{"IPv4", c.IPv4}, {"IPv6", c.IPv6}, {"IPv4 options", c.IPv4Options}, {"IPv6 extension headers", c.IPv6ExtHeaders},
 		{"AH", c.AH}, {"ESP", c.ESP}, {"AH with ESP", c.AHESP}, {"transport", c.Transport}, {"tunnel", c.Tunnel},
 		{"transport in tunnel", c.TransportTunnel}, {"LSO", c.LSO}, {"ESN", c.ESN}, {"loopback", c.Loopback},
+		{"control processor", c.ControlProcessor},
 	} {
 		if f.has {
 			features = append(features, f.name)
 		}
+	}
+	through := "the host, through the SA window"
+	if c.ControlProcessor {
+		through = "firmware on the control processor, through its mailbox"
 	}
 	return [][2]string{
 		{"register interface", fmt.Sprintf("%d.%d.%d", c.Version.Major(), c.Version.Minor(), c.Version.Patch())},
@@ -78,6 +81,7 @@ func capsRows(c driver.Capabilities) [][2]string {
 		{"ring entries", fmt.Sprintf("%d to %d", c.MinRing, c.MaxRing)},
 		{"interrupt vectors", fmt.Sprint(c.Vectors)},
 		{"SA slots", fmt.Sprint(c.SACapacity)},
+		{"SAs are managed by", through},
 		{"AES-GCM key bits", strings.Join(bits, ", ")},
 		{"ICV bytes", strings.Trim(fmt.Sprint(c.ICVLengths), "[]")},
 		{"features", strings.Join(features, ", ")},

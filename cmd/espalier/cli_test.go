@@ -5,14 +5,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/espalier-nic/espalier/firmware"
+	"github.com/espalier-nic/espalier/regs"
 )
 
 const (
@@ -132,6 +137,7 @@ func TestBadInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	image := fwImage(t, 1)
 	folder := t.TempDir()
 	file := func(name, text string) string { return write(t, folder, name, text) }
 	config := func(name, text string) []string {
@@ -174,6 +180,15 @@ func TestBadInput(t *testing.T) {
 		"sequence too large":    {config("q.yaml", saYAML(map[string]string{"sequence": "0x100000000"})), "", []string{"sequence", "32 bits"}},
 		"no key on input":       {[]string{"sa", "add", "--device", "gonic", "--spi", "1", "--src", "::1", "--dst", "::2"}, "", []string{"no key on standard input", "openssl rand"}},
 		"bad handle":            {[]string{"sa", "del", "--device", "gonic", "first"}, "", []string{`"first"`, "sa list"}},
+		"unknown kind of gonic": {[]string{"caps", "--device", "gonic:cp"}, "", []string{`"gonic:cp"`, "gonic:mailbox"}},
+		"no processor":          {[]string{"fw", "info", "--device", "gonic:window"}, "", []string{"control processor", "not supported"}},
+		"no image named":        {[]string{"fw", "load", "--device", "gonic:mailbox"}, "", []string{"0 files", "espalier_fw.bin"}},
+		"image is missing":      {[]string{"fw", "load", "--device", "gonic:mailbox", "nowhere.bin"}, "", []string{"nowhere.bin", "no such file"}},
+		"image is text":         {[]string{"fw", "load", "--device", "gonic:mailbox", file("text.bin", strings.Repeat("text ", 40))}, "", []string{"text.bin", "no firmware of an Espalier NIC"}},
+		"image is cut":          {[]string{"fw", "load", "--device", "gonic:mailbox", file("cut.bin", string(image[:64]))}, "", []string{"cut.bin", "truncated"}},
+		"image is damaged":      {[]string{"fw", "load", "--device", "gonic:mailbox", file("bad.bin", strings.Replace(string(image), "abc", "abd", 1))}, "", []string{"bad.bin", "damaged"}},
+		"firmware is text":      {[]string{"run", "--device", "gonic:mailbox", "--firmware", file("four.bin", "text"), dns}, "", []string{"four.bin", "truncated"}},
+		"load without one":      {[]string{"fw", "load", "--device", "gonic:window", file("good.bin", string(image))}, "", []string{"control processor", "not supported"}},
 		"stale handle":          {[]string{"sa", "del", "--device", "gonic", "0x10005"}, "", []string{"5/1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,6 +216,103 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
+	}
+}
+
+// fwImage is an image without a program.
+func fwImage(t *testing.T, build uint32) []byte {
+	t.Helper()
+	program := make([]byte, 100)
+	for i, v := range []uint32{0x6F, firmware.Magic, 0, regs.VersionMajor<<24 | 5<<16 | 7, build, 4096} {
+		binary.LittleEndian.PutUint32(program[4*i:], v)
+	}
+	copy(program[80:], "abc")
+	image, err := firmware.Seal(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func TestFirmwareCommands(t *testing.T) {
+	capture, err := filepath.Abs(dns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	mine := write(t, folder, "mine.bin", string(fwImage(t, 0xC0FFEE)))
+	version := fmt.Sprintf("%d.5.7", regs.VersionMajor)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"fw", "info"}, []string{"ready", "passed", "build"}},
+		{[]string{"fw", "info", "--firmware", mine}, []string{"ready", "passed"}},
+		{[]string{"fw", "info", "--json"}, []string{`"state": "ready"`, `"selftest_passed": true`}},
+		{[]string{"fw", "log"}, []string{"self-tests passed", "ready"}},
+		{[]string{"fw", "log", "--json"}, []string{`"self-tests passed",`}},
+		{[]string{"fw", "load", mine}, []string{version + " build 00c0ffee", "ready"}},
+		{[]string{"fw", "load", "--json", mine}, []string{`"version": "` + version + `"`, `"build": "00c0ffee"`, `"image_ok": true`}},
+		{[]string{"caps"}, []string{"firmware on the control processor"}},
+	} {
+		out, _, err := espalier(t, folder, "", append(c.args, "--device", "gonic:mailbox")...)
+		if err != nil {
+			t.Errorf("%v: %v", c.args, err)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v lacks %q:\n%s", c.args, want, out)
+			}
+		}
+		if slices.Contains(c.args, "--json") && !json.Valid([]byte(out)) {
+			t.Errorf("%v: not JSON:\n%s", c.args, out)
+		}
+	}
+	out, _, err := espalier(t, folder, "", "caps", "--device", "gonic:window")
+	if err != nil || !strings.Contains(out, "through the SA window") || strings.Contains(out, "firmware on") {
+		t.Errorf("caps without a processor: %v\n%s", err, out)
+	}
+	out, _, err = espalier(t, folder, "", "run", "--device", "gonic:mailbox", "--firmware", mine, "--out", "o", capture)
+	if err != nil || !strings.Contains(out, "all as the golden model says") {
+		t.Errorf("run: %v\n%s", err, out)
+	}
+}
+
+// TestSAList: what is listed is what the NIC holds, by either way to it, and the
+// same each time.
+func TestSAList(t *testing.T) {
+	folder := t.TempDir()
+	config := write(t, folder, "c.yaml", saYAML(map[string]string{"esn": "true", "sequence": "0x500000000", "key": strings.Repeat("a5", 32), "algorithm": "aes-gcm-256"}))
+	first := ""
+	for _, device := range []string{"gonic:window", "gonic:mailbox", "gonic:mailbox"} {
+		out, _, err := espalier(t, folder, "", "sa", "list", "--json", "--device", device, "--config", config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rows []map[string]any
+		if err := json.Unmarshal([]byte(out), &rows); err != nil || len(rows) != 1 {
+			t.Fatalf("%v:\n%s", err, out)
+		}
+		for key, want := range map[string]any{
+			"handle": "0x00010000", "direction": "in", "mode": "tunnel", "src": "198.51.100.1", "dst": "198.51.100.2", "spi": "0x00001001",
+			"algorithm": "aes-gcm-256", "esn": "0x5", "packets": 0.0, "bytes": 0.0, "auth_failed": 0.0, "syntax_errors": 0.0,
+		} {
+			if rows[0][key] != want {
+				t.Errorf("%s: %s is %v, want %v", device, key, rows[0][key], want)
+			}
+		}
+		if f, _ := rows[0]["fingerprint"].(string); len(f) != 16 || f == strings.Repeat("0", 16) || strings.Contains(out, "a5a5") {
+			t.Errorf("%s: fingerprint %q:\n%s", device, f, out)
+		}
+		if first == "" {
+			first = out
+		} else if out != first {
+			t.Errorf("%s lists\n%s\nbefore\n%s", device, out, first)
+		}
+	}
+	out, _, err := espalier(t, folder, "", "sa", "list", "--device", "gonic:mailbox", "--config", config)
+	if err != nil || !strings.Contains(out, "aes-gcm-256") || !strings.Contains(out, "1 of 1024 slots in use, nonce") {
+		t.Errorf("table: %v\n%s", err, out)
 	}
 }
 

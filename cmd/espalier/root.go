@@ -39,6 +39,7 @@ Exit codes: 0 all is well, 1 the NIC was wrong, 2 the request could not be carri
 		newRegsCommand(settings),
 		newCapsCommand(settings),
 		newSACommand(settings),
+		newFirmwareCommand(settings),
 		newBenchCommand(settings),
 		newVersionCommand(),
 	)

@@ -230,7 +230,7 @@ func printResult(w io.Writer, r *regress.Result, files []string) {
 
 // deviceConfig is what the settings say of the device.
 func (s *settings) deviceConfig(wave string) regress.DeviceConfig {
-	return regress.DeviceConfig{Device: s.device(), Library: s.simLibrary(), Options: s.simOptions(), Seed: s.seed(), Wave: wave}
+	return regress.DeviceConfig{Device: s.device(), Library: s.simLibrary(), Options: s.simOptions(), Seed: s.seed(), Wave: wave, Firmware: s.firmware()}
 }
 
 // openDevice opens the one device that a command works on.

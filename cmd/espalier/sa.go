@@ -5,9 +5,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -44,7 +46,9 @@ func (s *settings) openWithSAs(ctx context.Context) (*regress.Device, *driver.NI
 	if err != nil {
 		return nil, nil, err
 	}
-	nic, err := driver.Open(ctx, device.Function, driver.Options{KeepSAs: true})
+	opts := device.Options
+	opts.KeepSAs = true
+	nic, err := driver.Open(ctx, device.Function, opts)
 	if err != nil {
 		return nil, nil, errors.Join(err, device.Close())
 	}
@@ -141,9 +145,14 @@ func (c *saConfig) readSecret(cmd *cobra.Command) error {
 func newSAListCommand(s *settings) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the SAs as the NIC holds them, keys excepted",
-		Example: "  espalier sa list --config my.yaml",
+		Use:   "list",
+		Short: "List the SAs as the NIC holds them, keys excepted",
+		Long: `Reads every SA back from the NIC and prints what it holds: everything but keys and salts.
+
+Packets and bytes count what was encrypted, or decrypted with success. A fingerprint tells
+keys apart without showing them: the first 8 bytes of the AES encryption of a nonce under
+the key. It is 0 where a NIC makes none.`,
+		Example: "  espalier sa list --config my.yaml\n  espalier sa list --config my.yaml --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.load(cmd); err != nil {
@@ -164,35 +173,55 @@ func newSAListCommand(s *settings) *cobra.Command {
 
 // saRow is one SA as it is listed.
 type saRow struct {
-	Handle    string `json:"handle"`
-	Direction string `json:"direction"`
-	SPI       string `json:"spi"`
-	Mode      string `json:"mode"`
-	Src       string `json:"src"`
-	Dst       string `json:"dst"`
-	ESN       string `json:"esn"`
-	RXQueue   int    `json:"rx_queue"`
+	Handle       string `json:"handle"`
+	Direction    string `json:"direction"`
+	Mode         string `json:"mode"`
+	Src          string `json:"src"`
+	Dst          string `json:"dst"`
+	SPI          string `json:"spi"`
+	Algorithm    string `json:"algorithm"`
+	ESN          string `json:"esn"`
+	RXQueue      int    `json:"rx_queue"`
+	Packets      uint64 `json:"packets"`
+	Bytes        uint64 `json:"bytes"`
+	AuthFailed   uint32 `json:"auth_failed"`
+	SyntaxErrors uint32 `json:"syntax_errors"`
+	Fingerprint  string `json:"fingerprint"`
+}
+
+func newSARow(s *driver.SAState) saRow {
+	row := saRow{
+		Handle: fmt.Sprintf("%#08x", uint32(s.Handle)), Direction: "out", Mode: "transport", Src: address(s.SA.Src), Dst: address(s.SA.Dst),
+		SPI: fmt.Sprintf("%#08x", s.SA.SPI), Algorithm: fmt.Sprintf("aes-gcm-%d", 8*s.KeyBytes), ESN: "-", RXQueue: s.SA.RXQueue,
+		Packets: s.Frames, Bytes: s.Bytes, AuthFailed: s.AuthFailed, SyntaxErrors: s.SyntaxErrors, Fingerprint: hex.EncodeToString(s.Fingerprint[:]),
+	}
+	if s.SA.Inbound {
+		row.Direction = "in"
+	}
+	if s.SA.Tunnel {
+		row.Mode = "tunnel"
+	}
+	if s.SA.ESN {
+		row.ESN = fmt.Sprintf("%#x", s.SA.SequenceHi)
+	}
+	return row
+}
+
+// address is an address of an SA, "any" if it matches all.
+func address(a netip.Addr) string {
+	if !a.IsValid() || a.IsUnspecified() {
+		return "any"
+	}
+	return a.String()
 }
 
 func printSAs(cmd *cobra.Command, nic *driver.NIC, asJSON bool) error {
 	rows := []saRow{}
-	for _, entry := range nic.ListSAs() {
-		sa, err := nic.ReadSA(cmd.Context(), entry.Handle)
+	for s, err := range nic.SAStates(cmd.Context()) {
 		if err != nil {
 			return err
 		}
-		row := saRow{Handle: fmt.Sprintf("%#08x", uint32(entry.Handle)), Direction: "out", SPI: fmt.Sprintf("%#08x", sa.SPI), Mode: "transport",
-			Src: sa.Src.String(), Dst: sa.Dst.String(), ESN: "-", RXQueue: sa.RXQueue}
-		if sa.Inbound {
-			row.Direction = "in"
-		}
-		if sa.Tunnel {
-			row.Mode = "tunnel"
-		}
-		if sa.ESN {
-			row.ESN = fmt.Sprintf("%#x", sa.SequenceHi)
-		}
-		rows = append(rows, row)
+		rows = append(rows, newSARow(&s))
 	}
 	if asJSON {
 		encoder := json.NewEncoder(cmd.OutOrStdout())
@@ -200,12 +229,14 @@ func printSAs(cmd *cobra.Command, nic *driver.NIC, asJSON bool) error {
 		return encoder.Encode(rows)
 	}
 	t := newTable(cmd)
-	t.AppendHeader(table.Row{"handle", "direction", "SPI", "mode", "source", "destination", "ESN upper half", "RX queue"})
+	t.AppendHeader(table.Row{"handle", "direction", "mode", "source", "destination", "SPI", "algorithm", "ESN upper half", "RX queue",
+		"packets", "bytes", "bad ICV", "bad lengths", "key fingerprint"})
 	for _, r := range rows {
-		t.AppendRow(table.Row{r.Handle, r.Direction, r.SPI, r.Mode, r.Src, r.Dst, r.ESN, r.RXQueue})
+		t.AppendRow(table.Row{r.Handle, r.Direction, r.Mode, r.Src, r.Dst, r.SPI, r.Algorithm, r.ESN, r.RXQueue,
+			r.Packets, r.Bytes, r.AuthFailed, r.SyntaxErrors, r.Fingerprint})
 	}
 	t.Render()
-	fmt.Fprintf(cmd.OutOrStdout(), "%d of %d slots in use\n", len(rows), nic.Capabilities().SACapacity)
+	fmt.Fprintf(cmd.OutOrStdout(), "%d of %d slots in use, nonce of the fingerprints %x\n", len(rows), nic.Capabilities().SACapacity, nic.Nonce())
 	return nil
 }
 

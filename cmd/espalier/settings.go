@@ -27,6 +27,7 @@ const (
 	keyDevice     = "device"
 	keySimLibrary = "sim-library"
 	keySimOptions = "sim-options"
+	keyFirmware   = "firmware"
 	keySeed       = "seed"
 	keyConfig     = "config"
 	keySAs        = "sas" // in the YAML file only: a list
@@ -52,9 +53,10 @@ func newSettings() *settings {
 
 // addFlags adds the flags of all commands.
 func (s *settings) addFlags(flags *pflag.FlagSet) {
-	flags.String(keyDevice, "sim", "what to drive: sim (the RTL), sim:LIBRARY.so, or gonic (the model in Go)")
+	flags.String(keyDevice, "sim", "what to drive: sim (the RTL), sim:LIBRARY.so, or gonic (the model in Go; gonic:mailbox and gonic:window are with and without a control processor)")
 	flags.String(keySimLibrary, "", "simulator library for --device sim (default: libespalier_sim.so beside the program or in build/sim)")
 	flags.StringToString(keySimOptions, nil, "simulator options as KEY=VALUE,..., such as mem_read_latency_max=200; see verilator/espalier_sim.h")
+	flags.String(keyFirmware, "", "image for the NIC's control processor (default: espalier_fw.bin beside the simulator library, beside the program or in build/firmware)")
 	flags.Uint64(keySeed, 1, "seed of everything random; the same seed repeats a run exactly")
 	flags.String(keyConfig, "", "YAML file with settings (default: "+defaultConfig+" if present)")
 	s.learn(flags)
@@ -128,6 +130,7 @@ func oneLine(err error) string {
 
 func (s *settings) device() string     { return s.viper.GetString(keyDevice) }
 func (s *settings) simLibrary() string { return s.viper.GetString(keySimLibrary) }
+func (s *settings) firmware() string   { return s.viper.GetString(keyFirmware) }
 func (s *settings) seed() uint64       { return s.viper.GetUint64(keySeed) }
 
 // simOptions takes the environment's value in the form of the flag; viper would
