@@ -4,11 +4,13 @@ package nic
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/espalier-nic/espalier/regs"
 )
@@ -177,6 +179,11 @@ func TestImageLoading(t *testing.T) {
 		{"truncated", func() { h.load(good[:39]) }, false},
 		{"whole", func() { h.load(good) }, true},
 		{"a word more", func() { h.load(append(slices.Clone(good), 1)) }, false},
+		{"a word elsewhere afterwards", func() {
+			h.load(good)
+			h.write(regs.CpLoadAddrOffset, 400)
+			h.write(regs.CpLoadDataOffset, 1)
+		}, false},
 		{"a bit wrong", func() { h.load(damaged) }, false},
 		{"again, without CP_LOAD_ADDR", func() {
 			for _, w := range good {
@@ -216,6 +223,7 @@ func TestImageLoading(t *testing.T) {
 			h.load(nil)
 			h.nic.cp.loadWords(image(processorRAM/4, 0x01000000))
 		}, true},
+		{"the whole memory and a word beyond", func() { h.write(regs.CpLoadDataOffset, 1) }, false},
 	} {
 		c.load()
 		if s := h.processor(); s.ImageOK() != c.ok {
@@ -281,9 +289,14 @@ func TestForeignImages(t *testing.T) {
 	h.run(true)
 	h.post(0, mailboxOf(regs.MailboxOpNOP, 0, regs.SARecord{}))
 	h.relax(20 * selfTestCycles)
+	h.post(1, mailboxOf(regs.MailboxOpNOP, 0, regs.SARecord{}))
+	h.relax(20 * installCycles)
 	if s := h.processor(); !s.Running() || s.Ready() || s.SelftestPassed() || s.Fault() != regs.CpFaultNone || h.read(regs.CpHeartbeatOffset) < 79 ||
-		h.read(regs.CpFwVersionOffset) != 0x02000000 || h.read(regs.MboxPendingOffset) != 1 {
+		h.read(regs.CpFwVersionOffset) != 0x02000000 || h.read(regs.MboxPendingOffset) != 3 {
 		t.Errorf("firmware 2.0: CP_STATUS %#x, CP_HEARTBEAT %d", uint32(s), h.read(regs.CpHeartbeatOffset))
+	}
+	if log := h.log(); log != "firmware 2.0.0, build 000b111d\nregister interface is 1, not 2: refused\n" {
+		t.Errorf("log %q", log)
 	}
 	// RUN 0 and 1 with a good one clears what waits.
 	h.run(false)
@@ -424,6 +437,39 @@ func TestProcessorStops(t *testing.T) {
 		if got := h.ask(mailboxOf(regs.MailboxOpDeleteSA, handle, sa)); got.Header.Status() != regs.MailboxStatusOK {
 			t.Errorf("%s: DELETE_SA of an SA from before: %+v", c.code, got)
 		}
+	}
+}
+
+// TestHungFirmware takes no command that comes, and who waits for an interrupt
+// hears of the watchdog.
+func TestHungFirmware(t *testing.T) {
+	h := newProcessorHost(t, Options{})
+	if err := h.nic.SetVectors(1); err != nil {
+		t.Fatal(err)
+	}
+	h.write(regs.IntMaskOffset, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	result := make(chan error)
+	go func() { _, err := h.nic.WaitInterrupt(ctx, 0); result <- err }()
+	for h.nic.irq.waiting.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := h.nic.InjectFault(FaultHang); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err != nil || h.processor().Fault() != regs.CpFaultWatchdog {
+		t.Errorf("%v, CP_STATUS %#x", err, uint32(h.processor()))
+	}
+	h.run(true)
+	h.untilProcessor(regs.CpStatus.Ready)
+	if err := h.nic.InjectFault(FaultHang); err != nil {
+		t.Fatal(err)
+	}
+	h.post(2, mailboxOf(regs.MailboxOpAddSA, 0, record(1, true)))
+	h.relax(10 * installCycles)
+	if h.read(regs.MboxPendingOffset) != 1<<2 || h.nic.sa.live != 0 || !h.processor().Running() {
+		t.Errorf("hung firmware took a command: MBOX_PENDING %#x", h.read(regs.MboxPendingOffset))
 	}
 }
 
