@@ -110,6 +110,14 @@ func (n *NIC) takeOver(ctx context.Context) error {
 	return n.readNonce()
 }
 
+// abandonCommands clears the keys of commands that callers have given up and the
+// firmware may not have taken. A reset follows. n.sas.use is held for writing.
+func (n *NIC) abandonCommands() {
+	if m, ok := n.port.(*mailbox); ok {
+		_ = m.fail(ErrClosed)
+	}
+}
+
 // forgetSAs is for when the NIC holds none.
 func (n *NIC) forgetSAs() {
 	n.sas.init(n.caps.SACapacity)
@@ -148,6 +156,7 @@ func (n *NIC) Reset(ctx context.Context) error {
 	for _, q := range n.queues() {
 		q.halt()
 	}
+	n.abandonCommands()
 	if err := n.resetHardware(ctx); err != nil {
 		return err
 	}
@@ -197,6 +206,7 @@ func (n *NIC) Close() error {
 	ctx := context.Background()
 	n.sas.use.Lock()
 	defer n.sas.use.Unlock()
+	n.abandonCommands()
 	var errs []error
 	for _, q := range n.queues() {
 		q.halt()

@@ -20,7 +20,7 @@ const (
 	mailboxRelax = 64
 	// healthChecks is the looks without an answer between two at the state of
 	// the control processor.
-	healthChecks = 8
+	healthChecks = 32
 	// unusedVector is the vector of the mailbox: the driver polls, and must not
 	// have the events counted with a queue's. Where it exists it is masked.
 	unusedVector = regs.IntModerationCount - 1

@@ -142,6 +142,9 @@ func (n *NIC) startFirmware(ctx context.Context) (err error) {
 			wanted = nil
 		}
 		if err = n.awaitFirmware(ctx, wanted); err == nil {
+			err = n.drainMailbox(ctx)
+		}
+		if err == nil {
 			return n.hushMailbox()
 		}
 	} else if status.ImageOK() {
@@ -167,6 +170,23 @@ func (n *NIC) startFirmware(ctx context.Context) (err error) {
 // hushMailbox keeps the events of the mailbox from the queues' vectors.
 func (n *NIC) hushMailbox() error {
 	return n.write(regs.MboxCtrlOffset, uint32(regs.MboxCtrl(0).WithVector(unusedVector)))
+}
+
+// drainMailbox waits for what an earlier driver has left in the mailbox, and
+// forgets the answers.
+func (n *NIC) drainMailbox(ctx context.Context) error {
+	var pulse pulse
+	err := n.await(ctx, "commands of an earlier driver", func() (bool, error) {
+		if err := n.checkProcessor(&pulse); err != nil {
+			return false, err
+		}
+		pending, err := n.read(regs.MboxPendingOffset)
+		return pending == 0, err
+	})
+	if err != nil {
+		return err
+	}
+	return n.write(regs.MboxDoneOffset, allOnes)
 }
 
 // load stops the processor and loads an image.

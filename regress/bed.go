@@ -88,22 +88,17 @@ func (c DeviceConfig) kind() (kind, rest string, err error) {
 	return kind, rest, nil
 }
 
-// libraryPath returns where the simulator library is.
-func (c DeviceConfig) libraryPath(rest string) (string, error) {
-	switch {
-	case rest != "":
-		return rest, nil
-	case c.Library != "":
-		return c.Library, nil
-	}
-	return c.findLibrary()
-}
-
 // library loads the simulator library.
 func (c DeviceConfig) library(rest string) (*rtlbridge.Library, error) {
-	path, err := c.libraryPath(rest)
-	if err != nil {
-		return nil, err
+	path := c.Library
+	if rest != "" {
+		path = rest
+	}
+	if path == "" {
+		var err error
+		if path, err = c.findLibrary(); err != nil {
+			return nil, err
+		}
 	}
 	lib, err := rtlbridge.Load(path)
 	if err != nil {
@@ -128,7 +123,7 @@ func (c DeviceConfig) findLibrary() (string, error) {
 		candidates = append([]string{filepath.Join(beside, simulatorName), filepath.Join(beside, "..", folder, simulatorName)}, candidates...)
 	}
 	for _, path := range candidates {
-		if exists(path) {
+		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}
 	}
@@ -140,39 +135,20 @@ func (c DeviceConfig) findLibrary() (string, error) {
 }
 
 // driverOptions adds to opts the firmware, and a nonce of fingerprints that is
-// the same for the same seed.
-func (c DeviceConfig) driverOptions(opts driver.Options) (driver.Options, error) {
+// the same for the same seed. lib is nil for the Go NIC.
+func (c DeviceConfig) driverOptions(opts driver.Options, lib *rtlbridge.Library) (_ driver.Options, err error) {
 	binary.BigEndian.PutUint64(opts.Nonce[:], rand.NewPCG(c.Seed, 1).Uint64()|1)
-	kind, rest, err := c.kind()
-	if err != nil {
-		return opts, err
-	}
-	path := c.Firmware
-	if path == "" && kind == deviceSim {
-		library, err := c.libraryPath(rest)
+	switch {
+	case c.Firmware != "":
+		image, err := firmware.Load(c.Firmware)
 		if err != nil {
 			return opts, err
 		}
-		if beside := filepath.Join(filepath.Dir(library), string(firmware.Standard)); exists(beside) {
-			path = beside
-		} else if found, err := firmware.Find(); err == nil {
-			path = found
-		}
+		opts.Firmware = image.Bytes
+	case lib != nil:
+		opts.Firmware, err = lib.Firmware()
 	}
-	if path == "" {
-		return opts, nil // the driver says so if the NIC cannot do without
-	}
-	image, err := firmware.Load(path)
-	if err != nil {
-		return opts, err
-	}
-	opts.Firmware = image.Bytes
-	return opts, nil
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+	return opts, err
 }
 
 // options turns the simulator's options into numbers.
@@ -204,7 +180,7 @@ func OpenDevice(_ context.Context, c DeviceConfig) (*Device, error) {
 		return nil, err
 	}
 	if kind == deviceGoNIC {
-		opts, err := c.driverOptions(driver.Options{})
+		opts, err := c.driverOptions(driver.Options{}, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +194,7 @@ func OpenDevice(_ context.Context, c DeviceConfig) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := c.driverOptions(driver.Options{})
+	opts, err := c.driverOptions(driver.Options{}, lib)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +212,7 @@ func OpenBed(ctx context.Context, c DeviceConfig, opts driver.Options) (*Bed, er
 		return nil, err
 	}
 	if kind == deviceGoNIC {
-		if opts, err = c.driverOptions(opts); err != nil {
+		if opts, err = c.driverOptions(opts, nil); err != nil {
 			return nil, err
 		}
 		return openGoBed(ctx, goNICs[rest], opts)
@@ -245,7 +221,7 @@ func OpenBed(ctx context.Context, c DeviceConfig, opts driver.Options) (*Bed, er
 	if err != nil {
 		return nil, err
 	}
-	if opts, err = c.driverOptions(opts); err != nil {
+	if opts, err = c.driverOptions(opts, lib); err != nil {
 		return nil, err
 	}
 	return c.openSimBed(ctx, lib, opts)

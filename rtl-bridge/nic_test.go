@@ -37,10 +37,13 @@ func TestNICConformance(t *testing.T) {
 // that it is gone when the SA is.
 func TestNICBackDoor(t *testing.T) {
 	ctx := context.Background()
-	f, err := Open(load(t, simbuild.Design{}), Config{})
+	lib := load(t, simbuild.Design{})
+	image, err := lib.Firmware()
+	ok(t, err)
+	f, err := Open(lib, Config{})
 	ok(t, err)
 	defer f.Close()
-	nic, err := driver.Open(ctx, f, driver.Options{Polling: true})
+	nic, err := driver.Open(ctx, f, driver.Options{Polling: true, Firmware: image})
 	ok(t, err)
 	defer nic.Close()
 	slots := nic.Capabilities().SACapacity

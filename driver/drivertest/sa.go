@@ -267,7 +267,13 @@ func testSAKept(t *testing.T, h Harness) {
 		ok(t, err)
 		handles = append(handles, handle)
 	}
-	// The first driver is gone without closing; its rings stay mapped.
+	doomed, err := first.AddSA(ctx, newFlow(t, kind{keyLen: 24}, 23).out)
+	ok(t, err)
+	// The first driver is gone without closing; its rings stay mapped, and the
+	// last thing it has asked for is still under way.
+	cancelled, stop := context.WithCancel(ctx)
+	stop()
+	wants(t, "cancelled delete", first.DeleteSA(cancelled, doomed), context.Canceled)
 	b := attach(t, ctx, d, h.options(driver.Options{KeepSAs: true}))
 	list := b.ListSAs()
 	if len(list) != 2 || list[0].Handle != handles[0] || list[1].Handle != handles[1] || list[1].SA.SPI != 22 {
@@ -280,4 +286,8 @@ func testSAKept(t *testing.T, h Harness) {
 	b.inject(t, onWire)
 	expect(t, b.receive(t, 0, 1)[0], flows[1], handles[1], handedUp)
 	ok(t, b.DeleteSA(ctx, handles[0]))
+	if b.Nonce() != first.Nonce() {
+		t.Error("the nonce of the SAs that live is not taken over")
+	}
+	b.agree(t)
 }

@@ -32,15 +32,15 @@ type receiver struct {
 }
 
 // backends open a NIC and say how frames reach it.
-var backends = map[string]func(t *testing.T) (pcie.Function, func([]byte) error){
-	"gonic": func(t *testing.T) (pcie.Function, func([]byte) error) {
+var backends = map[string]func(t *testing.T) (fn pcie.Function, firmware []byte, inject func([]byte) error){
+	"gonic": func(t *testing.T) (pcie.Function, []byte, func([]byte) error) {
 		n, err := nic.New(nic.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return n, func(frame []byte) error { n.Inject(frame, false); return nil }
+		return n, nil, func(frame []byte) error { n.Inject(frame, false); return nil }
 	},
-	"RTL": func(t *testing.T) (pcie.Function, func([]byte) error) {
+	"RTL": func(t *testing.T) (pcie.Function, []byte, func([]byte) error) {
 		lib, err := rtlbridge.Load(library)
 		if err != nil {
 			t.Fatalf("%v; `make sim` builds it", err)
@@ -49,7 +49,11 @@ var backends = map[string]func(t *testing.T) (pcie.Function, func([]byte) error)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return f, func(frame []byte) error { return f.Port().Send(frame, false) }
+		image, err := lib.Firmware()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f, image, func(frame []byte) error { return f.Port().Send(frame, false) }
 	},
 }
 
@@ -90,10 +94,10 @@ func (k kind) params(inbound bool) esp.Params {
 func open(t *testing.T, backend string, k kind) *receiver {
 	t.Helper()
 	ctx := context.Background()
-	fn, inject := backends[backend](t)
+	fn, image, inject := backends[backend](t)
 	r := &receiver{inject: inject}
 	var err error
-	if r.nic, err = driver.Open(ctx, fn, driver.Options{TXQueues: 1, RXQueues: 1, Polling: true}); err != nil {
+	if r.nic, err = driver.Open(ctx, fn, driver.Options{TXQueues: 1, RXQueues: 1, Polling: true, Firmware: image}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

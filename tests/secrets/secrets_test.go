@@ -34,7 +34,11 @@ func open(t *testing.T) (*rtlbridge.Function, *driver.NIC) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := driver.Open(context.Background(), f, driver.Options{Polling: true})
+	image, err := lib.Firmware()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := driver.Open(context.Background(), f, driver.Options{Polling: true, Firmware: image})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/hwmodel/nic"
+	"github.com/espalier-nic/espalier/regs"
+)
+
+// spied is a function that remembers what was last written to each register and
+// counts accesses.
+type spied struct {
+	*nic.NIC
+	mu            sync.Mutex
+	written       map[uint64]uint32
+	reads, writes int
+}
+
+func (s *spied) BAR(n int) (pcie.BAR, error) {
+	b, err := s.NIC.BAR(n)
+	return spiedBAR{b, s}, err
+}
+
+type spiedBAR struct {
+	pcie.BAR
+	s *spied
+}
+
+func (b spiedBAR) Write32(offset uint64, v uint32) error {
+	b.s.mu.Lock()
+	b.s.written[offset] = v
+	b.s.writes++
+	b.s.mu.Unlock()
+	return b.BAR.Write32(offset, v)
+}
+
+func (b spiedBAR) Read32(offset uint64) (uint32, error) {
+	b.s.mu.Lock()
+	b.s.reads++
+	b.s.mu.Unlock()
+	return b.BAR.Read32(offset)
+}
+
+// newMailboxNIC opens a Go NIC with a control processor.
+func newMailboxNIC(t *testing.T, opts Options) (*spied, *NIC) {
+	t.Helper()
+	fn, err := nic.New(nic.Options{ControlProcessor: nic.Present})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = fn.Close() })
+	spy := &spied{NIC: fn, written: map[uint64]uint32{}}
+	n, err := Open(context.Background(), spy, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	return spy, n
+}
+
+// secretsLeft returns the salt and key words of commands that are not zero.
+func (s *spied) secretsLeft() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var left []string
+	for slot := range regs.MboxSizeSlots {
+		for word := regs.MailboxCommandSaltWord; word < regs.MailboxCommandUnusedWord; word++ {
+			at := uint64(regs.MailboxCommandOffset + slot*regs.MboxSizeStride + 4*word)
+			if (word == regs.MailboxCommandSaltWord || word >= regs.MailboxCommandKeyWord) && s.written[at] != 0 {
+				left = append(left, fmt.Sprintf("slot %d word %d", slot, word))
+			}
+		}
+	}
+	return left
+}
+
+// TestKeysOfLostCommands: keys of commands that firmware may never have taken
+// are overwritten, whether it has stopped, or the driver is closed or reset.
+func TestKeysOfLostCommands(t *testing.T) {
+	secret := SA{SPI: 5, Key: Key(strings.Repeat("\xA5", 32)), Salt: Salt{0xA5, 1, 2, 3}}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	for name, lose := range map[string]func(n *NIC) error{
+		"stopped": func(n *NIC) error {
+			_, err := n.AddSA(context.Background(), secret)
+			if !errors.Is(err, ErrFirmware) {
+				return fmt.Errorf("add SA: %w", err)
+			}
+			return nil
+		},
+		"close": func(n *NIC) error { return n.Close() },
+		"reset": func(n *NIC) error { return n.Reset(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			spy, n := newMailboxNIC(t, Options{})
+			if err := spy.InjectFault(nic.FaultHang); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := n.AddSA(cancelled, secret); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if len(spy.secretsLeft()) != 9 {
+				t.Fatalf("words of the command: %v, the test looks at the wrong place", spy.secretsLeft())
+			}
+			// It must not wait for the command that nobody answers.
+			if err := lose(n); err != nil {
+				t.Fatal(err)
+			}
+			if left := spy.secretsLeft(); len(left) != 0 {
+				t.Errorf("key material is left in %v", left)
+			}
+			for _, b := range secret.Key {
+				if b != 0xA5 {
+					t.Fatal("the caller's key was changed")
+				}
+			}
+		})
+	}
+}
+
+// TestMailboxUnplugged: whoever waits when the NIC goes away is told so.
+func TestMailboxUnplugged(t *testing.T) {
+	spy, n := newMailboxNIC(t, Options{})
+	if err := spy.InjectFault(nic.FaultAnswerNever); err != nil {
+		t.Fatal(err)
+	}
+	results := make(chan error, 4)
+	for i := range cap(results) {
+		go func() {
+			for { // the others add SAs until it happens
+				_, err := n.AddSA(context.Background(), SA{SPI: uint32(i + 1), Key: make(Key, 16)})
+				if err != nil {
+					results <- err
+					return
+				}
+			}
+		}()
+	}
+	time.Sleep(5 * time.Millisecond)
+	spy.Unplug()
+	for range cap(results) {
+		if err := <-results; !errors.Is(err, pcie.ErrRemoved) && !errors.Is(err, ErrResources) {
+			t.Errorf("add SA: %v", err)
+		}
+	}
+	if err := n.LoadFirmware(context.Background(), nil); !errors.Is(err, pcie.ErrRemoved) {
+		t.Errorf("load firmware: %v", err)
+	}
+	if _, err := n.FirmwareInfo(); !errors.Is(err, pcie.ErrRemoved) {
+		t.Errorf("info: %v", err)
+	}
+	if err := n.Close(); !errors.Is(err, pcie.ErrRemoved) {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// TestMailboxAccesses: a batch writes only the words that differ, and keeps the
+// mailbox full: the NIC is never idle.
+func TestMailboxAccesses(t *testing.T) {
+	spy, n := newMailboxNIC(t, Options{})
+	sas := make([]SA, 500)
+	for i := range sas {
+		sas[i] = SA{SPI: uint32(i + 1), Key: make(Key, 16), Salt: Salt{1}}
+		sas[i].Key[0] = byte(i + 1)
+	}
+	spy.reads, spy.writes = 0, 0
+	start := spy.Cycle()
+	_, errs := n.AddSAs(context.Background(), sas)
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	each := float64(spy.Cycle()-start) / float64(len(sas))
+	writes, reads := float64(spy.writes)/float64(len(sas)), float64(spy.reads)/float64(len(sas))
+	t.Logf("%.1f writes, %.1f reads, %.0f cycles for each SA", writes, reads, each)
+	// Header, SPI, salt, key, doorbell, acknowledgement; and the other words of
+	// the first command in each slot. The Go NIC takes 1500 cycles for an SA.
+	if writes > 11 || each > 1700 {
+		t.Errorf("%.1f writes and %.0f cycles for each SA, allowed are 11 and 1700", writes, each)
+	}
+}
+
+// TestFirmwareSentences: errors of the processor read as one sentence with item,
+// value and what to do.
+func TestFirmwareSentences(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&FirmwareError{Fault: regs.CpFaultTrap, PC: 0x1234}, "the control processor stopped: illegal instruction or misaligned access at 0x00001234; traffic goes on; `espalier fw load` restarts it"},
+		{&FirmwareError{Fault: regs.CpFaultWatchdog}, "the control processor stopped: the watchdog found it hung at 0x00000000; traffic goes on; `espalier fw load` restarts it"},
+		{&FirmwareError{}, "the control processor was stopped; traffic goes on; `espalier fw load` restarts it"},
+		{&FirmwareError{Running: true, Detail: "it did not become ready"}, "control processor: it did not become ready"},
+	} {
+		if got := c.err.Error(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
