@@ -128,7 +128,10 @@ func walk(buf []byte, base uint64, extent func([]byte) (int, error)) ([]int, err
 	for pos := 0; ; {
 		size, err := extent(buf[pos:])
 		if err != nil {
-			return at, fmt.Errorf("entry %d: %w", len(at), err)
+			if r, ok := err.(*RefusedError); ok {
+				r.Field = fmt.Sprintf("entry %d: %s", len(at), r.Field)
+			}
+			return at, err
 		}
 		seen[pos] = true
 		at, spans = append(at, pos), append(spans, span{pos, pos + size})
