@@ -65,6 +65,7 @@ bench: build sim ## cycles per packet, latency, SA install, simulator and driver
 
 soak: setup-test sim ## the property tests for much longer, with new seeds each time
 	$(GO) test -timeout 4h -count=1 ./tests/property -args -soak=1h
+	$(GO) test -timeout 4h -count=1 ./firmware -run TestNativeRandom -args -soak=20m
 
 regs: ## regenerate everything that comes from regs/espalier.rdl
 	@scripts/setup.sh regs

@@ -214,7 +214,7 @@ static void selftest(uint32_t start)
     const struct sa *sa = nic.selftest_slot < nic.capacity ? &nic.sa[nic.selftest_slot] : NULL;
     const struct vector *v = NULL;
     for (size_t i = 0; sa && i < sizeof vectors / sizeof vectors[0]; i++) {
-        if (sa->live && vectors[i].keylen == keylen && ESPALIER_GET(sa->record.flags, ESPALIER_SA_FLAGS_KEYLEN) == keylen &&
+        if (sa->live && (sa->record.flags & ESPALIER_SA_FLAGS_INBOUND_MASK) == rx && vectors[i].keylen == keylen && ESPALIER_GET(sa->record.flags, ESPALIER_SA_FLAGS_KEYLEN) == keylen &&
             memcmp(sa->record.key, vectors[i].key, vectors[i].bits / 8) == 0 && vectors[i].salt == nic.selftest_salt &&
             vectors[i].words * 4 == payload)
             v = &vectors[i];

@@ -120,7 +120,7 @@ static struct outcome model_command(const struct espalier_mailbox_command *c)
             return refused(stale, handle_field, c->handle);
         if (op == 2 && model.live[slot])
             return refused(ESPALIER_MAILBOX_STATUS_SLOT_IN_USE, handle_field, c->handle);
-        if (op == 2 && (generation == 0 || generation != model.generation[slot]))
+        if (op == 2 && generation != model.generation[slot])
             return refused(stale, handle_field, c->handle);
         if (present(&r))
             return refused(ESPALIER_MAILBOX_STATUS_DUPLICATE, 0, c->handle);

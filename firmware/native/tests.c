@@ -398,7 +398,7 @@ static void test_restore(void)
     EXPECT(c, ESPALIER_MAILBOX_STATUS_STALE_HANDLE, ESPALIER_MAILBOX_FIELD_HANDLE);
     c.handle = 0x10008; /* no such slot */
     EXPECT(c, ESPALIER_MAILBOX_STATUS_STALE_HANDLE, ESPALIER_MAILBOX_FIELD_HANDLE);
-    c.handle = 7; /* generation 0, which is what slot 7 has: no SA's handle */
+    c.handle = 0x10007; /* never used: generation 0 */
     EXPECT(c, ESPALIER_MAILBOX_STATUS_STALE_HANDLE, ESPALIER_MAILBOX_FIELD_HANDLE);
     c.handle = h[3];
     EXPECT(c, ESPALIER_MAILBOX_STATUS_OK, 0);
@@ -481,6 +481,11 @@ static void test_take_over(void)
     EXPECT(add(1, 0), ESPALIER_MAILBOX_STATUS_NO_SPACE, 0);
     for (uint32_t i = 0; i < 40; i++)
         CHECK(i % 3 == 0 || deleted(h[i]) == 0, "delete of %#x", h[i]);
+    start(64); /* a whole word of the tables, and the slot behind it */
+    for (uint32_t i = 0; i < 32; i++)
+        added(100 + i, 0);
+    nic_start();
+    CHECK(added(1, 0) == 0x10020, "not the first free slot");
     start(4); /* no SA lives: nothing to take */
     nic_start();
     CHECK(!strstr(nic.log, "took over"), "log:\n%s", nic.log);
@@ -539,7 +544,9 @@ static void test_large(void)
     command c = add(42, 0);
     c.header = ESPALIER_MAILBOX_OP_RESTORE_SA;
     c.handle = 16383 | nic.sa[16383].generation << 16;
+    uint32_t alive = nic.alive;
     EXPECT(c, ESPALIER_MAILBOX_STATUS_OK, 0);
+    CHECK(nic.alive - alive > 16384 / 100, "%u heartbeats in a long search", nic.alive - alive);
 }
 
 static const struct {

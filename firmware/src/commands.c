@@ -42,11 +42,6 @@ static uint32_t slot_of(uint32_t handle)
     return ESPALIER_GET(handle, ESPALIER_SA_HANDLE_INDEX);
 }
 
-static uint32_t generation_of(uint32_t handle)
-{
-    return ESPALIER_GET(handle, ESPALIER_SA_HANDLE_GENERATION);
-}
-
 /* Copies one word of the record from the command into the window. */
 #define COPY(field) hw_write(WINDOW(field), hw_read(COMMAND(field)))
 
@@ -148,9 +143,6 @@ static struct answer restore(uint32_t command, uint32_t handle)
         return refuse(ESPALIER_MAILBOX_STATUS_STALE_HANDLE, ESPALIER_MAILBOX_FIELD_HANDLE, handle);
     if (slots_used(slot))
         return refuse(ESPALIER_MAILBOX_STATUS_SLOT_IN_USE, ESPALIER_MAILBOX_FIELD_HANDLE, handle);
-    /* No SA ever had generation 0, though it is what a slot not yet used has. */
-    if (generation_of(handle) == 0)
-        return refuse(ESPALIER_MAILBOX_STATUS_STALE_HANDLE, ESPALIER_MAILBOX_FIELD_HANDLE, handle);
     copy_secrets(command);
     uint32_t result = window_run(ESPALIER_SA_OP_RESTORE, handle);
     if (result == ESPALIER_SA_RESULT_OK)

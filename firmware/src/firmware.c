@@ -80,9 +80,9 @@ void firmware_start(void)
         }
     }
     /* Ready even if a test failed: commands are answered with that. */
+    log_text("ready\n");
     report |= ESPALIER_CP_REPORT_READY_MASK;
     hw_write(HW(ESPALIER_CP_REPORT_OFFSET), report);
-    log_text("ready\n");
 }
 
 void firmware_turn(void)

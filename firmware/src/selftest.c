@@ -81,10 +81,12 @@ static bool run(const struct vector *v, uint32_t slot, uint32_t rx, words_of in,
     return good;
 }
 
-static bool install(const struct vector *v, uint32_t handle)
+/* A unit has the keys of SAs of its own direction only. */
+static bool install(const struct vector *v, uint32_t handle, uint32_t inbound)
 {
+    uint32_t flags = ESPALIER_SET(0, ESPALIER_SA_FLAGS_KEYLEN, v->keylen);
     hw_write(WINDOW(spi), 1);
-    hw_write(WINDOW(flags), ESPALIER_SET(0, ESPALIER_SA_FLAGS_KEYLEN, v->keylen));
+    hw_write(WINDOW(flags), ESPALIER_SET(flags, ESPALIER_SA_FLAGS_INBOUND, inbound));
     hw_write(WINDOW(esn_hi), 0);
     for (uint32_t i = 0; i < 4; i++) {
         hw_write(WINDOW(dst[i]), 0);
@@ -152,9 +154,11 @@ bool selftest_run(void)
         const struct vector *v = &vectors[n];
         if (!(encryption >> (3 + v->keylen) & 1))
             continue;
-        if (!report(v, " key install", install(v, handle)))
+        if (!report(v, " key install", install(v, handle, 0)))
             return false;
         good &= report(v, " encrypt", run(v, slot, 0, plain_sent, ESPALIER_SELFTEST_RESULT_OK, sent));
+        if (!report(v, " key removal", remove(handle)) || !report(v, " key install", install(v, handle, 1)))
+            return false;
         good &= report(v, " decrypt", run(v, slot, 1, received, ESPALIER_SELFTEST_RESULT_OK, plain_received));
         good &= report(v, " wrong ICV", run(v, slot, 1, forged, ESPALIER_SELFTEST_RESULT_AUTH, forged));
         good &= report(v, " key removal", remove(handle));
