@@ -237,7 +237,7 @@ func (n *NIC) endStage() {
 		}
 		p.stage = stageTakeOver
 		n.occupy(readyCycles)
-	case stageTakeOver:
+	case stageTakeOver: // also after failed self-tests: commands are taken, to be refused
 		p.mailbox.takeOver(&n.sa)
 		p.ready = true
 		p.logf("ready, %d SAs", n.sa.live)
