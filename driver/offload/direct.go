@@ -129,6 +129,7 @@ func (a *Adapter) add(ctx context.Context, entries []*AddSA) []error {
 		entries[i].OffloadHandle = a.handle(handles[n])
 	}
 	a.table.mu.Unlock()
+	clear(sas) // the salts; the keys are the table's or zero
 	_ = a.discard(ctx, surplus)
 	return errs
 }
@@ -189,7 +190,8 @@ func (a *Adapter) UpdateSA(ctx context.Context, u UpdateSA) error {
 		return withOp(op, refuse(StatusInvalidParameter, "OffloadHandle", u.OffloadHandle, "SAs with extended sequence numbers"))
 	}
 	if err := a.nic.UpdateSA(ctx, e.handle, u.SequenceNumberHighOrder); err != nil {
-		e.unsure = e.unsure || ctx.Err() != nil
+		var refused *driver.RefusedError
+		e.unsure = e.unsure || !errors.As(err, &refused)
 		return fromDriver(op, err)
 	}
 	e.unsure = false

@@ -199,6 +199,7 @@ func (a *Adapter) revive(ctx context.Context) (ResetReport, error) {
 	for i, e := range entries {
 		whole[i] = driver.SAEntry{Handle: e.handle, SA: e.sa}
 	}
+	defer clear(whole)
 	for i, err := range a.nic.RestoreSAs(ctx, whole) {
 		if err != nil {
 			return report, fmt.Errorf("restore SA %v: %w", a.handle(entries[i].handle), err)

@@ -71,3 +71,10 @@ func (t *table) all() []*entry {
 	}
 	return list
 }
+
+// count returns how many SAs there are.
+func (t *table) count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.entries)
+}
