@@ -41,6 +41,7 @@ Exit codes: 0 all is well, 1 the NIC was wrong, 2 the request could not be carri
 		newSACommand(settings),
 		newFirmwareCommand(settings),
 		newBenchCommand(settings),
+		newConformanceCommand(settings),
 		newVersionCommand(),
 	)
 	return root

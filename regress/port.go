@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package regress
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/espalier-nic/espalier/hwmodel/nic"
+	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
+)
+
+// Port is one device with the far end of its wire in the caller's hands.
+type Port struct {
+	Device
+	// Simulated: simulated RTL, which is thousands of times slower than a model.
+	Simulated bool
+	// Send queues a frame (no FCS) toward the NIC. It reports false when the
+	// wire has no room until time has passed.
+	Send func(frame []byte) (bool, error)
+	// Receive takes the oldest frame that the NIC has sent; nil if there is
+	// none. It does not wait.
+	Receive func() ([]byte, error)
+	// Secrets counts what is left of keys and salts in the NIC, by the back
+	// door: words of memory in RTL, SA slots in the Go NIC. It works until
+	// Close, also when no driver has the device.
+	Secrets func() (int, error)
+}
+
+// OpenPort opens one device. number tells several of one run apart.
+func OpenPort(_ context.Context, c DeviceConfig, number int) (*Port, error) {
+	kind, rest, err := c.kind()
+	if err != nil {
+		return nil, err
+	}
+	if kind == deviceGoNIC {
+		return openGoPort(number)
+	}
+	lib, err := c.library(rest)
+	if err != nil {
+		return nil, err
+	}
+	return c.openSimPort(lib, number)
+}
+
+func openGoPort(number int) (*Port, error) {
+	n, err := nic.New(nic.Options{Location: fmt.Sprintf("%s %d", deviceGoNIC, number)})
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var sent [][]byte
+	n.Connect(func(frame []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		sent = append(sent, bytes.Clone(frame))
+	})
+	return &Port{
+		Device: Device{Function: n, Name: deviceGoNIC},
+		Send: func(frame []byte) (bool, error) {
+			n.Inject(frame, false)
+			return true, nil
+		},
+		Receive: func() ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(sent) == 0 {
+				return nil, nil
+			}
+			first := sent[0]
+			sent = sent[1:]
+			return first, nil
+		},
+		Secrets: func() (int, error) { return n.KeySlots(), nil },
+	}, nil
+}
+
+func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int) (*Port, error) {
+	fn, err := c.openSim(lib, uint64(number))
+	if err != nil {
+		return nil, err
+	}
+	if c.Wave != "" && number == 0 {
+		if err := fn.Trace(c.Wave); err != nil {
+			return nil, errors.Join(err, fn.Close())
+		}
+	}
+	buffer := make([]byte, longestFrame)
+	return &Port{
+		Device:    Device{Function: fn, Name: deviceSim, Build: lib.Info().BuildID},
+		Simulated: true,
+		Send: func(frame []byte) (bool, error) {
+			err := fn.Port().Send(frame, false)
+			if errors.Is(err, rtlbridge.ErrAgain) {
+				return false, nil
+			}
+			return err == nil, err
+		},
+		Receive: func() ([]byte, error) {
+			info, err := fn.Port().Recv(buffer)
+			switch {
+			case errors.Is(err, rtlbridge.ErrAgain):
+				return nil, nil
+			case err != nil:
+				return nil, err
+			case info.Bad():
+				return nil, fmt.Errorf("the NIC has marked a frame of %d bytes as bad", info.Size)
+			}
+			return bytes.Clone(buffer[:info.Size]), nil
+		},
+		Secrets: func() (int, error) { return secrets(fn) },
+	}, nil
+}
+
+// longestFrame is what the field for a frame's length can say.
+const longestFrame = 1 << 16
+
+// secretMemories are the back door's names for what must be zero when no SA is
+// left; see docs/rtl.md.
+var secretMemories = []string{"tx_key", "rx_key", "tx_hpow", "rx_hpow", "tx_salt", "rx_salt"}
+
+// secrets counts the words of secretMemories that are not zero.
+func secrets(fn *rtlbridge.Function) (count int, err error) {
+	word := make([]byte, 16)
+	for _, name := range secretMemories {
+		for index := uint64(0); ; index++ {
+			n, err := fn.Peek(name, index, word)
+			if err != nil {
+				if index > 0 && errors.Is(err, rtlbridge.ErrInvalid) {
+					break // behind the last word
+				}
+				return 0, fmt.Errorf("peek at %s[%d]: %w", name, index, err)
+			}
+			for _, b := range word[:n] {
+				if b != 0 {
+					count++
+					break
+				}
+			}
+		}
+	}
+	return count, nil
+}
