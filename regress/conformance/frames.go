@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/espalier-nic/espalier/driver"
+	"github.com/espalier-nic/espalier/driver/offload"
 	"github.com/espalier-nic/espalier/hwmodel/esp"
 )
 
@@ -138,8 +139,10 @@ func segment(src, dst netip.Addr, size int, seed uint32) []byte {
 type traffic struct {
 	flow
 	handle driver.Handle
-	peer   *esp.SA
-	last   uint64
+	// offload is the adapter's handle, if there is one.
+	offload offload.OffloadHandle
+	peer    *esp.SA
+	last    uint64
 }
 
 // begin makes a flow known to the peer; handle is the NIC's.
@@ -164,8 +167,8 @@ func (t *traffic) framed(plain []byte) (outgoing, error) {
 
 // framedAs is framed with the sequence number given.
 func (t *traffic) framedAs(plain []byte, sequence uint64) (outgoing, error) {
-	frame, offset, err := t.peer.Frame(nil, plain, esp.FrameOptions{Sequence: sequence})
-	return outgoing{frame: frame, sa: t.handle, espOffset: offset, sequence: sequence}, err
+	frame, at, err := t.peer.Frame(nil, plain, esp.FrameOptions{Sequence: sequence})
+	return outgoing{frame: frame, sa: t.handle, offload: t.offload, espOffset: at, sequence: sequence}, err
 }
 
 // sealed is a plain frame as the peer puts it on the wire.

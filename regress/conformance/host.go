@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/espalier-nic/espalier/driver"
+	"github.com/espalier-nic/espalier/driver/offload"
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/hwmodel/esp"
 	"github.com/espalier-nic/espalier/regress"
@@ -33,6 +34,11 @@ type host struct {
 	pool *driver.Pool
 	tx   *driver.TXQueue
 	rx   *driver.RXQueue
+	// prepare makes a packet for the ring of a frame to send, or refuses it;
+	// words are slots 1 and 12 of a packet received. They are the driver's, or,
+	// with one, the adapter's.
+	prepare func(*driver.Buffer, *outgoing) (driver.TXPacket, error)
+	words   func(*driver.RXPacket) (slot1, slot12 uint32)
 }
 
 // open opens the driver on another NIC under test. The zero value of opts uses
@@ -62,6 +68,7 @@ func newHost(p *regress.Port, n *driver.NIC) (*host, error) {
 		return nil, err
 	}
 	h := &host{NIC: n, port: p, pool: pool}
+	h.direct()
 	if h.tx, err = n.TX(0); err != nil {
 		return nil, err
 	}
@@ -69,6 +76,14 @@ func newHost(p *regress.Port, n *driver.NIC) (*host, error) {
 		return nil, err
 	}
 	return h, h.refill()
+}
+
+// direct uses the driver without an adapter.
+func (h *host) direct() {
+	h.prepare = func(b *driver.Buffer, f *outgoing) (driver.TXPacket, error) {
+		return driver.TXPacket{Buffer: b, Length: len(f.frame), SA: f.sa, ESPOffset: f.espOffset, Sequence: f.sequence}, nil
+	}
+	h.words = func(p *driver.RXPacket) (uint32, uint32) { return p.IPsec.Slot1(), p.IPsec.Slot12() }
 }
 
 // refill posts empty buffers until the receive ring is full.
@@ -135,31 +150,52 @@ type outgoing struct {
 	sa        driver.Handle
 	espOffset int
 	sequence  uint64
+	// offload is what sa is to an adapter, info the other words of the packet.
+	offload offload.OffloadHandle
+	info    offload.NetBufferListInfo
 }
 
-// post hands frames to the NIC; they must fit its ring.
-func (h *host) post(frames ...outgoing) error {
-	packets := make([]driver.TXPacket, len(frames))
-	for i, f := range frames {
+// sendError is a send that the NIC has ended with another status than OK.
+type sendError struct{ status driver.Status }
+
+func (e *sendError) Error() string { return fmt.Sprintf("the send ended with %v", e.status) }
+
+// post hands frames to the NIC; they must fit its ring. It returns an error for
+// each frame that was refused before, and how many were not.
+func (h *host) post(frames ...outgoing) (refused []error, posted int, err error) {
+	refused = make([]error, len(frames))
+	packets := make([]driver.TXPacket, 0, len(frames))
+	for i := range frames {
 		buffer := h.pool.Get()
 		if buffer == nil {
-			return errors.New("the host has no buffer left")
+			return nil, 0, errors.New("the host has no buffer left")
 		}
-		copy(buffer.Bytes(), f.frame)
-		packets[i] = driver.TXPacket{Buffer: buffer, Length: len(f.frame), SA: f.sa, ESPOffset: f.espOffset, Sequence: f.sequence}
+		copy(buffer.Bytes(), frames[i].frame)
+		p, err := h.prepare(buffer, &frames[i])
+		if err != nil {
+			refused[i] = err
+			if err := h.pool.Put(buffer); err != nil {
+				return nil, 0, err
+			}
+			continue
+		}
+		packets = append(packets, p)
 	}
-	n, err := h.tx.Post(packets)
-	for _, p := range packets[n:] {
+	posted, err = h.tx.Post(packets)
+	for _, p := range packets[posted:] {
 		err = errors.Join(err, h.pool.Put(p.Buffer))
 	}
-	if err == nil && n != len(packets) {
-		err = fmt.Errorf("posted %d of %d frames", n, len(packets))
+	if err == nil && posted != len(packets) {
+		err = fmt.Errorf("posted %d of %d frames", posted, len(packets))
 	}
-	return err
+	return refused, posted, err
 }
 
 // complete waits for n completions and returns their status.
 func (h *host) complete(ctx context.Context, n int) ([]driver.Status, error) {
+	if n == 0 {
+		return nil, nil
+	}
 	statuses := make([]driver.Status, 0, n)
 	done := make([]driver.TXDone, n)
 	err := h.await(ctx, fmt.Sprintf("completions of %d sends", n), func() (bool, bool, error) {
@@ -204,51 +240,54 @@ func (h *host) silent(ctx context.Context) error {
 	return err
 }
 
-// send sends frames and returns what became of each and what left the NIC: as
-// many frames as sends succeeded, and nothing after them.
-func (h *host) send(ctx context.Context, frames ...outgoing) ([]driver.Status, [][]byte, error) {
-	var statuses []driver.Status
-	var left [][]byte
+// send sends frames and returns what became of each, nil if it was sent, and
+// what left the NIC: as many frames as sends succeeded, and nothing after them.
+func (h *host) send(ctx context.Context, frames ...outgoing) (outcomes []error, left [][]byte, err error) {
 	for len(frames) > 0 {
 		n := min(window, len(frames))
-		if err := h.post(frames[:n]...); err != nil {
-			return nil, nil, err
-		}
-		some, err := h.complete(ctx, n)
+		some, posted, err := h.post(frames[:n]...)
 		if err != nil {
 			return nil, nil, err
 		}
-		good, failed := 0, 0
-		for _, s := range some {
-			if s == driver.OK {
+		statuses, err := h.complete(ctx, posted)
+		if err != nil {
+			return nil, nil, err
+		}
+		good := 0
+		for i := range some {
+			if some[i] != nil {
+				continue
+			}
+			if statuses[0] == driver.OK {
 				good++
 			} else {
-				failed++
+				some[i] = &sendError{statuses[0]}
 			}
+			statuses = statuses[1:]
 		}
 		out, err := h.wire(ctx, good)
 		if err != nil {
 			return nil, nil, err
 		}
-		if failed > 0 {
+		if good < n {
 			if err := h.silent(ctx); err != nil {
 				return nil, nil, err
 			}
 		}
-		statuses, left, frames = append(statuses, some...), append(left, out...), frames[n:]
+		outcomes, left, frames = append(outcomes, some...), append(left, out...), frames[n:]
 	}
-	return statuses, left, nil
+	return outcomes, left, nil
 }
 
 // sendGood is send for frames that must all be sent.
 func (h *host) sendGood(ctx context.Context, frames ...outgoing) ([][]byte, error) {
-	statuses, left, err := h.send(ctx, frames...)
+	outcomes, left, err := h.send(ctx, frames...)
 	if err != nil {
 		return nil, err
 	}
-	for i, s := range statuses {
-		if s != driver.OK {
-			return nil, fmt.Errorf("send %d of %d ended with %v", i+1, len(frames), s)
+	for i, err := range outcomes {
+		if err != nil {
+			return nil, fmt.Errorf("send %d of %d: %w", i+1, len(frames), err)
 		}
 	}
 	return left, nil
@@ -257,7 +296,8 @@ func (h *host) sendGood(ctx context.Context, frames ...outgoing) ([][]byte, erro
 // received is one indication: the packet, and a copy of its bytes.
 type received struct {
 	driver.RXPacket
-	frame []byte
+	frame         []byte
+	slot1, slot12 uint32
 }
 
 // receive sends frames over the wire to the NIC and waits for one indication of
@@ -314,6 +354,7 @@ func (h *host) stream(ctx context.Context, n int, frame func(int) []byte, got fu
 				return false, false, fmt.Errorf("more than %d frames indicated", n)
 			}
 			r := received{RXPacket: p, frame: p.Frame()}
+			r.slot1, r.slot12 = h.words(&p)
 			if err := errors.Join(r.wellFormed(), got(indicated, r), h.pool.Put(p.Buffer)); err != nil {
 				return false, false, fmt.Errorf("indication %d: %w", indicated+1, err)
 			}
@@ -330,7 +371,7 @@ func (h *host) stream(ctx context.Context, n int, frame func(int) []byte, got fu
 // words have no reserved bit and no unknown status (row RX-12).
 func (r *received) wellFormed() error {
 	const reserved = 0xFFF8
-	word := r.IPsec.Slot1()
+	word := r.slot1
 	switch {
 	case r.Status != driver.OK:
 		return fmt.Errorf("status is %v", r.Status)
@@ -346,8 +387,8 @@ func (r *received) untouched(wire []byte) error {
 	switch {
 	case !bytes.Equal(r.frame, wire):
 		return fmt.Errorf("frame of %d bytes was changed at byte %d", len(wire), firstDifference(r.frame, wire))
-	case r.IPsec.Slot1() != 0 || r.IPsec.Slot12() != 0 || r.SA != 0:
-		return fmt.Errorf("slot 1 is %#08x, slot 12 is %#08x and the SA %v for a frame that is none of IPsec's business", r.IPsec.Slot1(), r.IPsec.Slot12(), r.SA)
+	case r.slot1 != 0 || r.slot12 != 0 || r.SA != 0:
+		return fmt.Errorf("slot 1 is %#08x, slot 12 is %#08x and the SA %v for a frame that is none of IPsec's business", r.slot1, r.slot12, r.SA)
 	}
 	return nil
 }
@@ -356,10 +397,10 @@ func (r *received) untouched(wire []byte) error {
 // with the word given for slot 1.
 func (r *received) failed(wire []byte, sa driver.Handle, word uint32) error {
 	switch {
-	case r.IPsec.Slot1() != word:
-		return fmt.Errorf("slot 1 is %#08x, right is %#08x", r.IPsec.Slot1(), word)
-	case r.IPsec.Slot12() != 0:
-		return fmt.Errorf("slot 12 is %#08x for a packet that was not decrypted", r.IPsec.Slot12())
+	case r.slot1 != word:
+		return fmt.Errorf("slot 1 is %#08x, right is %#08x", r.slot1, word)
+	case r.slot12 != 0:
+		return fmt.Errorf("slot 12 is %#08x for a packet that was not decrypted", r.slot12)
 	case r.SA != sa:
 		return fmt.Errorf("the packet is said to belong to SA %v, right is %v", r.SA, sa)
 	case !bytes.Equal(r.frame, wire):
@@ -374,12 +415,12 @@ func (r *received) good(wire []byte, sa driver.Handle, peer *esp.SA) error {
 	switch {
 	case verdict.Class != esp.Decrypted:
 		return fmt.Errorf("the peer made a packet that is not good: %v", verdict.Class)
-	case r.IPsec.Slot1() != 0x2:
-		return fmt.Errorf("slot 1 is %#08x, right is 0x00000002", r.IPsec.Slot1())
+	case r.slot1 != 0x2:
+		return fmt.Errorf("slot 1 is %#08x, right is 0x00000002", r.slot1)
 	case r.SA != sa:
 		return fmt.Errorf("the packet is said to belong to SA %v, right is %v", r.SA, sa)
-	case r.IPsec.Slot12() != verdict.Word12():
-		return fmt.Errorf("slot 12 is %#08x, right is %#08x", r.IPsec.Slot12(), verdict.Word12())
+	case r.slot12 != verdict.Word12():
+		return fmt.Errorf("slot 12 is %#08x, right is %#08x", r.slot12, verdict.Word12())
 	case !bytes.Equal(r.frame, right):
 		return fmt.Errorf("frame of %d bytes is wrong at byte %d", len(wire), firstDifference(r.frame, right))
 	}

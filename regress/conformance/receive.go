@@ -57,7 +57,7 @@ func receiveGood(ctx context.Context, b *Bench) error {
 			padLength := uint8(-(20 + size*7%1400 + esp.TrailerLen) & 3)
 			switch {
 			case r.IPsec.NextHeader != protocolTCP || r.IPsec.PadLength != padLength || !r.IPsec.HeaderInfoSet:
-				return fmt.Errorf("slot 12 is %#08x, right are Next Header %d, Pad Length %d and HeaderInfoSet", r.IPsec.Slot12(), protocolTCP, padLength)
+				return fmt.Errorf("slot 12 is %#08x, right are Next Header %d, Pad Length %d and HeaderInfoSet", r.slot12, protocolTCP, padLength)
 			case uint64(esp.Sequence(r.frame[offset:])) != t.last:
 				return fmt.Errorf("sequence number reads as %d, %d was sent", esp.Sequence(r.frame[offset:]), t.last)
 			}
@@ -321,8 +321,8 @@ func receiveAll(ctx context.Context, b *Bench) error {
 		if i < flows {
 			return r.good(wires[i], ts[i].handle, ts[i].peer)
 		}
-		if r.IPsec.Slot1() != wordGood || r.SA != ts[i%flows].handle {
-			return fmt.Errorf("slot 1 is %#08x and the SA %v", r.IPsec.Slot1(), r.SA)
+		if r.slot1 != wordGood || r.SA != ts[i%flows].handle {
+			return fmt.Errorf("slot 1 is %#08x and the SA %v", r.slot1, r.SA)
 		}
 		return nil
 	})
@@ -373,8 +373,8 @@ func receiveCorrupted(ctx context.Context, b *Bench) error {
 		wire := underWay[i%window]
 		right, verdict := esp.Open(nil, wire, lookup)
 		switch {
-		case r.IPsec.Slot1() != verdict.Word1() || r.IPsec.Slot12() != verdict.Word12():
-			return fmt.Errorf("slot 1 is %#08x and slot 12 %#08x, right are %#08x and %#08x", r.IPsec.Slot1(), r.IPsec.Slot12(), verdict.Word1(), verdict.Word12())
+		case r.slot1 != verdict.Word1() || r.slot12 != verdict.Word12():
+			return fmt.Errorf("slot 1 is %#08x and slot 12 %#08x, right are %#08x and %#08x", r.slot1, r.slot12, verdict.Word1(), verdict.Word12())
 		case r.SA != byPeer[verdict.SA]:
 			return fmt.Errorf("the packet is said to belong to SA %v, right is %v", r.SA, byPeer[verdict.SA])
 		case !bytes.Equal(r.frame, right):
@@ -440,7 +440,7 @@ func receiveReservedBits(ctx context.Context, b *Bench) error {
 			return err
 		}
 		for i, want := range []uint32{wordGood, wordTransportFailed, 0, wordSyntax, 0} {
-			if got := all[i].IPsec.Slot1(); got != want {
+			if got := all[i].slot1; got != want {
 				return fmt.Errorf("frame %d: slot 1 is %#08x, right is %#08x", i+1, got, want)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/espalier-nic/espalier/driver"
@@ -160,12 +161,13 @@ func sendList(ctx context.Context, b *Bench) error {
 
 // failsSilently checks that a send ends with a status and that nothing leaves.
 func (h *host) failsSilently(ctx context.Context, what string, out outgoing, want driver.Status) error {
-	statuses, left, err := h.send(ctx, out)
+	outcomes, left, err := h.send(ctx, out)
+	var ended *sendError
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", what, err)
-	case statuses[0] != want:
-		return fmt.Errorf("%s: the send ended with %v, right is %v", what, statuses[0], want)
+	case !errors.As(outcomes[0], &ended) || ended.status != want:
+		return fmt.Errorf("%s: the send ended with %v, right is %v", what, outcomes[0], want)
 	case len(left) != 0:
 		return fmt.Errorf("%s: a frame left", what)
 	}

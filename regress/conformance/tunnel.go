@@ -335,11 +335,11 @@ func outcomesOver(ctx context.Context, h *host, ipv6 bool) (outcomes []string, e
 				return nil, err
 			}
 			if framed.sa = 0xABCD; mode == 0 {
-				statuses, _, err := h.send(ctx, framed)
+				results, _, err := h.send(ctx, framed)
 				if err != nil {
 					return nil, err
 				}
-				outcomes = append(outcomes, fmt.Sprintf("unknown handle: %v", statuses[0]))
+				outcomes = append(outcomes, fmt.Sprintf("unknown handle: %v", results[0]))
 			}
 			framed.sa = sender.handle
 			left, err := h.sendGood(ctx, framed)
@@ -364,7 +364,7 @@ func outcomesOver(ctx context.Context, h *host, ipv6 bool) (outcomes []string, e
 					return nil, err
 				}
 				outcomes = append(outcomes, fmt.Sprintf("mode %d, AES-%d, packet %d: slot 1 %#08x, SA %v, touched %v",
-					mode, 8*keyLen, what, r.IPsec.Slot1(), r.SA != 0, !bytes.Equal(r.frame, frame)))
+					mode, 8*keyLen, what, r.slot1, r.SA != 0, !bytes.Equal(r.frame, frame)))
 			}
 		}
 	}

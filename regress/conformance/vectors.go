@@ -104,8 +104,8 @@ func (h *host) receivePublished(ctx context.Context, p published, ipv6 bool) (ke
 	right := bytes.Clone(frame)
 	copy(right[first:], plain)
 	switch {
-	case r.IPsec.Slot1() != 0x2:
-		return 0, fmt.Errorf("slot 1 is %#08x, right is 0x00000002", r.IPsec.Slot1())
+	case r.slot1 != 0x2:
+		return 0, fmt.Errorf("slot 1 is %#08x, right is 0x00000002", r.slot1)
 	case r.SA != t.handle:
 		return 0, fmt.Errorf("the packet is said to belong to SA %v, right is %v", r.SA, t.handle)
 	case !bytes.Equal(r.frame, right):
