@@ -150,38 +150,28 @@ func capacity(ctx context.Context, b *Bench) error {
 	return c.works(ctx, t, all[0], all[len(all)-1])
 }
 
-// capacityUnit fills the NIC with SAs of one direction, then with pairs: each SA
-// costs one either way.
+// capacityUnit fills the NIC with inbound SAs alone: each costs one, and those
+// of the other direction come out of the same pool.
 func capacityUnit(ctx context.Context, b *Bench) error {
 	c, err := b.insertActive(ctx)
 	if err != nil {
 		return err
 	}
-	room := int(c.a.CurrentConfiguration().IPsecV2.SAOffloadCapacity)
-	for _, both := range []bool{false, true} {
-		var flows []flow
-		for i := range room {
-			flows = append(flows, newFlow(0x20000+uint32(i), !both || i%2 == 1, false, 16))
-		}
-		all, err := c.addAll(ctx, flows)
-		if err != nil {
-			return fmt.Errorf("SAs both ways %v: %w", both, err)
-		}
-		for _, inbound := range []bool{false, true} {
-			more := newFlow(0x2FFFF, inbound, false, 16)
-			if err := c.refusesAdd(ctx, more.entry(), offload.StatusResources, ""); err != nil {
-				return fmt.Errorf("SAs both ways %v, one more than %d, inbound %v: %w", both, room, inbound, err)
-			}
-		}
-		var handles []offload.OffloadHandle
-		for _, t := range all {
-			handles = append(handles, t.offload)
-		}
-		if err := c.a.DeleteSA(ctx, handles...); err != nil {
-			return err
+	var flows []flow
+	for i := range c.a.CurrentConfiguration().IPsecV2.SAOffloadCapacity {
+		flows = append(flows, newFlow(0x20000+i, true, false, 16))
+	}
+	all, err := c.addAll(ctx, flows)
+	if err != nil {
+		return err
+	}
+	for _, inbound := range []bool{false, true} {
+		more := newFlow(0x2FFFF, inbound, false, 16)
+		if err := c.refusesAdd(ctx, more.entry(), offload.StatusResources, ""); err != nil {
+			return fmt.Errorf("one more than %d, inbound %v: %w", len(all), inbound, err)
 		}
 	}
-	return c.holds(0)
+	return c.holds(len(all))
 }
 
 // keyOffsets puts keys at random places of the key area.

@@ -287,13 +287,17 @@ func pause(ctx context.Context, b *Bench) error {
 	return c.works(ctx, out, in, third)
 }
 
-// haltWipesKeys fills the NIC, halts it and looks for keys by the back door.
+// haltWipesKeys adds many SAs, halts the NIC and looks for keys by the back door.
 func haltWipesKeys(ctx context.Context, b *Bench) error {
 	c, err := b.insertActive(ctx)
 	if err != nil {
 		return err
 	}
-	all, err := c.fill(ctx)
+	var flows []flow
+	for i := range b.count(int(c.a.CurrentConfiguration().IPsecV2.SAOffloadCapacity), 1<<16, 200) {
+		flows = append(flows, newFlow(0x10000+uint32(i), i%2 == 1, i%4 >= 2, 16+8*(i%3)))
+	}
+	all, err := c.addAll(ctx, flows)
 	if err != nil {
 		return err
 	}
@@ -333,7 +337,7 @@ func rekeying(ctx context.Context, b *Bench) error {
 	if err != nil {
 		return err
 	}
-	n := b.count(3000, 3000, 300) // 10 minutes, every 200 ms
+	n := b.count(3000, 3000, 150) // 10 minutes, every 200 ms
 	var old [2]*traffic
 	for i := range n {
 		var pair [2]*traffic

@@ -304,7 +304,7 @@ func receiveAll(ctx context.Context, b *Bench) error {
 		return err
 	}
 	caps := h.Capabilities()
-	n := b.count(1_000_000, 1_000_000, 20_000)
+	n := b.count(1_000_000, 1_000_000, 10_000)
 	flows := caps.SACapacity
 	ts := make([]*traffic, flows)
 	wires := make([][]byte, flows)
@@ -335,7 +335,7 @@ func receiveCorrupted(ctx context.Context, b *Bench) error {
 	if err != nil {
 		return err
 	}
-	n := b.count(1_000_000, 1_000_000, 20_000)
+	n := b.count(1_000_000, 1_000_000, 10_000)
 	byPeer := map[*esp.SA]driver.Handle{}
 	var peers []*esp.SA
 	var wires [][]byte

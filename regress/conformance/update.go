@@ -395,19 +395,18 @@ func neverDeletesItself(ctx context.Context, b *Bench) error {
 	return c.works(ctx, out)
 }
 
-// deleteAmongSends deletes an SA while sends under it are queued, and gives its
-// room to another one at once.
+// deleteAmongSends deletes an SA while sends under it are queued, and adds
+// another one at once.
 func deleteAmongSends(ctx context.Context, b *Bench) error {
 	const sends, batch = 1000, 20
 	c, err := b.insertActive(ctx)
 	if err != nil {
 		return err
 	}
-	all, err := c.fill(ctx) // so that the freed room is the only one
+	t, err := c.add(ctx, newFlow(spiOut, false, false, 16))
 	if err != nil {
 		return err
 	}
-	t := all[0]
 	var outs []outgoing
 	var plains [][]byte
 	for i := range sends {
@@ -584,13 +583,24 @@ func adapterOffsets(ctx context.Context, b *Bench) error {
 		if err != nil {
 			return err
 		}
-		right := out.espOffset
+		var wrong []outgoing
 		for words := range 256 {
-			if out.espOffset = ethernetLen + 4*words; out.espOffset == right {
-				continue
+			if at := ethernetLen + 4*words; at != out.espOffset {
+				wrong = append(wrong, out)
+				wrong[len(wrong)-1].espOffset = at
 			}
-			if err := c.refuses(ctx, out, offload.StatusFailure); err != nil {
-				return fmt.Errorf("offset of %d words, right are %d: %w", words, (right-ethernetLen)/4, err)
+		}
+		outcomes, left, err := c.send(ctx, wrong...)
+		if err != nil {
+			return err
+		}
+		if len(left) != 0 {
+			return fmt.Errorf("%d packets left with a wrong offset", len(left))
+		}
+		for i, err := range outcomes {
+			if offload.StatusOf(err) != offload.StatusFailure {
+				return fmt.Errorf("offset of %d bytes, right are %d: the send ended with %v: %w",
+					wrong[i].espOffset-ethernetLen, out.espOffset-ethernetLen, offload.StatusOf(err), err)
 			}
 		}
 		return nil
