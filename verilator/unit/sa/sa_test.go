@@ -41,6 +41,10 @@ func randomSA(rng *rand.Rand, inbound bool) record {
 	return r
 }
 
+// deleteCycles is how long DELETE takes when no frame uses the SA and none is
+// looked up.
+const deleteCycles = 32
+
 // TestInstall checks every key the engine makes, the time it takes, and that
 // it keeps nothing.
 func TestInstall(t *testing.T) {
@@ -91,6 +95,9 @@ func TestInstall(t *testing.T) {
 				}
 				if del.result != resOK || del.handleWE != 0 {
 					t.Errorf("%s: DELETE: %+v", what, del)
+				}
+				if del.cycles != deleteCycles {
+					t.Errorf("%s: DELETE took %d cycles, not %d", what, del.cycles, deleteCycles)
 				}
 				l.dumps[3*n+2].wantZero(t, what+", deleted")
 				if got, want := l.secrets[2*n+1], (secretsEvent{0, 0, 0, 1, 0}); got != want {
