@@ -205,3 +205,79 @@ func TestFirmwareSentences(t *testing.T) {
 		}
 	}
 }
+
+// TestMailboxOrder: answers found together are applied in the order in which the
+// commands were posted, whatever their slots: here an SA is added in the place
+// of one that was deleted before it.
+func TestMailboxOrder(t *testing.T) {
+	fn, err := nic.New(nic.Options{ControlProcessor: nic.Present, Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fn.Close()
+	ctx := context.Background()
+	n, err := Open(ctx, fn, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	m := n.port.(*mailbox)
+	h, err := n.AddSA(ctx, SA{SPI: 1, Key: make(Key, 16)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := func(slots uint32) {
+		t.Helper()
+		for range 100 {
+			if done, err := n.read(regs.MboxDoneOffset); err != nil {
+				t.Fatal(err)
+			} else if done&slots == slots {
+				return
+			}
+			if err := fn.Relax(ctx, 1000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Fatalf("slots %#x are not answered", slots)
+	}
+	first := &saRequest{op: regs.MailboxOpReadSA, handle: h}
+	gone, err := n.deleteRequest(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	added, err := n.addRequest(SA{SPI: 2, Key: make(Key, 16)}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []func() error{
+		func() error { return m.post(ctx, first) },
+		func() error { return m.post(ctx, gone) },
+		func() error { answered(1); _, err := m.collect(); return err },
+		func() error { return m.post(ctx, added) }, // in slot 0 again
+		func() error { answered(3); _, err := m.collect(); return err },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if added.slot != 0 || gone.slot != 1 {
+		t.Fatalf("slots %d and %d, the test needs 0 and 1", added.slot, gone.slot)
+	}
+	if list := n.ListSAs(); len(list) != 1 || list[0].SA.SPI != 2 || list[0].Handle != added.answer {
+		t.Errorf("SAs %v, want %v", list, added.answer)
+	}
+}
+
+// TestMailboxKeepsQueuesAsleep: answers of the firmware raise no interrupt on
+// the vectors of queues.
+func TestMailboxKeepsQueuesAsleep(t *testing.T) {
+	_, n := newMailboxNIC(t, Options{})
+	for i := range 5 {
+		if _, err := n.AddSA(context.Background(), SA{SPI: uint32(i + 1), Key: make(Key, 16)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if causes, err := n.read(regs.IntCauseOffset); err != nil || causes != 0 {
+		t.Errorf("INT_CAUSE is %#x, error %v", causes, err)
+	}
+}
