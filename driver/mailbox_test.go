@@ -281,3 +281,136 @@ func TestMailboxKeepsQueuesAsleep(t *testing.T) {
 		t.Errorf("INT_CAUSE is %#x, error %v", causes, err)
 	}
 }
+
+// posted posts requests one after the other, and does not wait.
+func posted(t *testing.T, n *NIC, requests ...*saRequest) {
+	t.Helper()
+	for _, r := range requests {
+		if err := n.port.post(context.Background(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMailboxStrayAnswer: an answer in a slot without a command is not taken for
+// anything, and the processor is stopped before it does more harm.
+func TestMailboxStrayAnswer(t *testing.T) {
+	spy, n := newMailboxNIC(t, Options{})
+	ctx := context.Background()
+	h, err := n.AddSA(ctx, SA{SPI: 1, Key: make(Key, 16)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := spy.InjectFault(nic.FaultAnswerTwice); err != nil {
+		t.Fatal(err)
+	}
+	first, second := &saRequest{op: regs.MailboxOpReadSA, handle: h}, &saRequest{op: regs.MailboxOpReadSA, handle: h}
+	posted(t, n, first, second) // the first is answered again while the second is under way
+	if err := n.port.wait(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	err = n.port.wait(ctx, second)
+	if !errors.Is(err, ErrMailbox) || !strings.Contains(err.Error(), "slot 0") || !strings.Contains(err.Error(), "no command is in it") {
+		t.Errorf("error %v", err)
+	}
+	if info, err := n.FirmwareInfo(); err != nil || info.Running {
+		t.Errorf("the processor runs on: %+v %v", info, err)
+	}
+}
+
+// TestMailboxWrongHandle: an answer for another SA than the one asked for is not
+// believed.
+func TestMailboxWrongHandle(t *testing.T) {
+	ctx := context.Background()
+	for name, ask := range map[string]func(n *NIC, h Handle) error{
+		"add":     func(n *NIC, _ Handle) error { _, err := n.AddSA(ctx, SA{SPI: 2, Key: make(Key, 16)}); return err },
+		"read":    func(n *NIC, h Handle) error { _, err := n.ReadSA(ctx, h); return err },
+		"restore": func(n *NIC, h Handle) error { return n.RestoreSA(ctx, h, SA{SPI: 2, Key: make(Key, 16)}) },
+	} {
+		for lie, handle := range map[string]Handle{"no generation": 5, "slot out of range": 1<<16 | 1024, "slot in use": 1 << 16, "other SA": 1<<16 | 7} {
+			if name != "add" && lie == "slot in use" || name == "add" && lie == "other SA" {
+				continue // it would be right
+			}
+			fn, err := nic.New(nic.Options{ControlProcessor: nic.Present})
+			if err != nil {
+				t.Fatal(err)
+			}
+			crook := &crooked{Function: fn, registers: map[uint64]uint32{}}
+			n, err := Open(ctx, crook, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := n.AddSA(ctx, SA{SPI: 1, Key: make(Key, 16)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			crook.registers[regs.MailboxResponseOffset+4*regs.MailboxResponseHandleWord] = uint32(handle)
+			if name == "restore" {
+				if err := n.DeleteSA(ctx, h); err != nil {
+					t.Fatal(err)
+				}
+				if err := n.Reset(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err = ask(n, h); !errors.Is(err, ErrMailbox) {
+				t.Errorf("%s, %s: %v", name, lie, err)
+			}
+			if list := n.ListSAs(); len(list) > 1 || len(list) == 1 && list[0].Handle != h {
+				t.Errorf("%s, %s: SAs %v", name, lie, list)
+			}
+			_ = n.Close()
+			_ = fn.Close()
+		}
+	}
+}
+
+// TestLostOperations: what firmware has done without saying so is found out when
+// it is started again.
+func TestLostOperations(t *testing.T) {
+	spy, n := newMailboxNIC(t, Options{})
+	ctx := context.Background()
+	var handles []Handle
+	for i := range 2 {
+		h, err := n.AddSA(ctx, SA{SPI: uint32(i + 1), ESN: true, Inbound: true, Key: make(Key, 16)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		handles = append(handles, h)
+	}
+	// The Go NIC carries a command out when it takes it, and answers later.
+	lose := func(r *saRequest, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		posted(t, n, r)
+		if err := spy.InjectFault(nic.FaultTrap); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.port.wait(ctx, r); !errors.Is(err, ErrFirmware) {
+			t.Fatal(err)
+		}
+		if err := n.LoadFirmware(ctx, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose(n.deleteRequest(handles[0]))
+	if err := n.DeleteSA(ctx, handles[0]); !errors.Is(err, ErrStaleHandle) {
+		t.Errorf("SA that the old firmware has deleted: %v", err)
+	}
+	lose(n.updateRequest(handles[1], 77))
+	if hi, ok := n.sas.sequenceHi(handles[1]); !ok || hi != 77 {
+		t.Errorf("upper half %d of the SA that the old firmware has updated, want 77", hi)
+	}
+	lose(n.addRequest(SA{SPI: 3, Inbound: true, Key: make(Key, 16)}, 0))
+	count := 0
+	for s, err := range n.SAStates(ctx) {
+		if count++; err != nil || s.Handle != handles[1] {
+			t.Errorf("SA %v is in the NIC, error %v", s, err)
+		}
+	}
+	if list := n.ListSAs(); count != 1 || len(list) != 1 {
+		t.Errorf("%d SAs in the NIC, known are %v", count, list)
+	}
+}

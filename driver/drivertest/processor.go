@@ -337,6 +337,11 @@ func testSelfTestFails(t *testing.T, h Harness) {
 	if _, err = driver.Open(b.ctx, d.Function, h.options(driver.Options{})); !errors.As(err, &failed) || !failed.SelfTest {
 		t.Errorf("open: %v", err)
 	}
+	bar, err := d.Function.BAR(pcie.RegisterBAR)
+	ok(t, err)
+	if v, err := bar.Read32(regs.CpCtrlOffset); err != nil || v != 0 {
+		t.Errorf("CP_CTRL is %#x after a failed open, error %v", v, err)
+	}
 	n, err = driver.Open(b.ctx, d.Function, h.options(driver.Options{}))
 	ok(t, err)
 	ok(t, n.Close())
