@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -17,14 +18,22 @@ import (
 var soak = flag.Duration("soak", 0, "run random commands for so long, with new seeds")
 
 // native builds the firmware's own code for this machine, with sanitizers, against
-// the simulated registers of native/, and returns the program.
+// the simulated registers of native/, once, and returns the program.
 func native(t *testing.T) string {
 	t.Helper()
+	path, err := nativeOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var nativeOnce = sync.OnceValues(func() (string, error) {
 	var sources []string
 	for _, pattern := range []string{"src/*.c", "native/*.c"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
-			t.Fatal(err)
+			return "", err
 		}
 		for _, f := range files {
 			if f != filepath.Join("src", "main.c") {
@@ -32,14 +41,29 @@ func native(t *testing.T) string {
 			}
 		}
 	}
-	program := filepath.Join(t.TempDir(), "native")
+	program := filepath.Join(folder, "native")
 	args := append([]string{"-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
 		"-Wall", "-Wextra", "-Wconversion", "-Werror", "-DFW_NATIVE", "-DFW_VERSION=0x01020003", "-DFW_BUILD=0xdecade01",
 		"-I", "src", "-I", "native", "-I", "../regs/c", "-o", program}, sources...)
 	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
-		t.Fatalf("gcc %s: %v\n%s", strings.Join(args, " "), err, out)
+		return "", fmt.Errorf("gcc %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return program
+	return program, nil
+})
+
+// folder is for what all tests share.
+var folder string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if folder, err = os.MkdirTemp("", "firmware"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(folder)
+		return m.Run()
+	}())
 }
 
 // Every operation, every refusal, allocation, take-over, self-tests and log: native/tests.c.

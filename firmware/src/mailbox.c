@@ -40,18 +40,22 @@ static void copy_record(uint32_t response)
     COPY(spi);
     COPY(flags);
     COPY(esn_hi);
+#pragma GCC unroll 4
     for (uint32_t i = 0; i < 4; i++) {
         COPY(dst[i]);
         COPY(src[i]);
     }
+#pragma GCC unroll 8
     for (uint32_t i = 0; i < ESPALIER_SA_COUNTERS_COUNT; i++)
         hw_write(RESPONSE(counters[i]), hw_read(COUNTERS(i)));
 }
 
 static void clear_record(uint32_t response)
 {
-    for (uint32_t at = RESPONSE(spi); at < response + sizeof(struct espalier_mailbox_response); at += 4)
-        hw_write(at, 0);
+    const uint32_t words = (sizeof(struct espalier_mailbox_response) - offsetof(struct espalier_mailbox_response, spi)) / 4;
+#pragma GCC unroll 32
+    for (uint32_t i = 0; i < words; i++)
+        hw_write(RESPONSE(spi) + 4 * i, 0);
 }
 
 static void log_refusal(uint32_t opcode, const struct answer *a)
