@@ -9,6 +9,12 @@ rtl/espalier_aes_round.sv
 rtl/espalier_aes_sbox.sv
 rtl/espalier_axi_mux.sv
 rtl/espalier_byte_mask.sv
+rtl/espalier_cp.sv
+rtl/espalier_cp_bus.sv
+rtl/espalier_cp_core.sv
+rtl/espalier_cp_load.sv
+rtl/espalier_cp_mailbox.sv
+rtl/espalier_cp_ram.sv
 rtl/espalier_crypt.sv
 rtl/espalier_crypt_align.sv
 rtl/espalier_crypt_ctr.sv
@@ -47,8 +53,11 @@ rtl/espalier_sa_lookup.sv
 rtl/espalier_sa_records.sv
 rtl/espalier_sa_tally.sv
 rtl/espalier_sa_way.sv
+rtl/espalier_selftest.sv
 rtl/espalier_stats.sv
 rtl/espalier_tx.sv
 rtl/espalier_tx_egress.sv
 rtl/espalier_tx_fetch.sv
 rtl/espalier_tx_path.sv
+// The processor, as its authors publish it; scripts/fetch-picorv32.sh
+build/third_party/picorv32/picorv32.v

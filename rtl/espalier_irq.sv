@@ -30,6 +30,10 @@ module espalier_irq #(
     input  wire logic [4:0] rx_event_vector_i,
     input  wire logic [2:0] rx_event_count_i,
 
+    // Events of the control processor, one at a time; may come with the others.
+    input  wire logic       cp_event_valid_i,
+    input  wire logic [4:0] cp_event_vector_i,
+
     // One pulse per interrupt.
     output      logic [NUM_VECTORS-1:0] irq_o
 );
@@ -50,17 +54,18 @@ module espalier_irq #(
     assign irq_o   = irq_q;
 
     for (genvar v = 0; v < NUM_VECTORS; v++) begin : g_vector
-        wire [3:0] coming = ((tx_event_valid_i && tx_event_vector_i == 5'(v)) ? {1'b0, tx_event_count_i} : 4'd0)
-                          + ((rx_event_valid_i && rx_event_vector_i == 5'(v)) ? {1'b0, rx_event_count_i} : 4'd0)
-                          + {3'd0, set_i[v]};
-        wire [8:0] sum = {1'b0, count_q[v]} + {5'd0, coming};
+        wire [4:0] coming = ((tx_event_valid_i && tx_event_vector_i == 5'(v)) ? {2'b0, tx_event_count_i} : 5'd0)
+                          + ((rx_event_valid_i && rx_event_vector_i == 5'(v)) ? {2'b0, rx_event_count_i} : 5'd0)
+                          + {4'd0, cp_event_valid_i && cp_event_vector_i == 5'(v)}
+                          + {4'd0, set_i[v]};
+        wire [8:0] sum = {1'b0, count_q[v]} + {4'd0, coming};
 
         assign fire[v] = armed_q[v] && count_q[v] != '0
                          && (count_q[v] >= mod_count_i[v*8 +: 8] || elapsed_q[v] >= {mod_time_i[v*16 +: 16], 4'd0});
 
         always_ff @(posedge clk_i) begin
             if (fire[v]) begin
-                count_q[v]   <= {4'd0, coming};
+                count_q[v]   <= {3'd0, coming};
                 elapsed_q[v] <= '0;
             end else begin
                 count_q[v] <= sum[8] ? COUNT_MAX : sum[7:0];

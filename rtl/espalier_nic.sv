@@ -22,6 +22,12 @@ module espalier_nic #(
     parameter int PREFETCH = 64,
     // Value of the BUILD_ID register.
     parameter logic [31:0] BUILD_ID = 32'd0,
+    // 1: a control processor manages the SAs, through the mailbox. 0: the host does, through the SA window.
+    parameter int CONTROL_PROCESSOR = 0,
+    // With it: its memory in bytes, a multiple of 4 from 1024 to 2^24.
+    parameter int CP_RAM_BYTES = 32768,
+    // With it: cycles without a heartbeat after which it counts as hung, at least 1024.
+    parameter int CP_WATCHDOG = 131072,
 
     // Derived, not to be overridden: data path width in bits and bytes.
     localparam int DW = 128 * LANES,
@@ -110,8 +116,11 @@ module espalier_nic #(
     `ESPALIER_CHECK_PARAM(g_check_queues, NUM_QUEUES >= 1 && NUM_QUEUES <= 16, "espalier_nic: NUM_QUEUES must be 1 to 16")
     `ESPALIER_CHECK_PARAM(g_check_vectors, NUM_VECTORS >= 1 && NUM_VECTORS <= 32,
                           "espalier_nic: NUM_VECTORS must be 1 to 32")
+    `ESPALIER_CHECK_PARAM(g_check_cp, CONTROL_PROCESSOR == 0 || CONTROL_PROCESSOR == 1,
+                          "espalier_nic: CONTROL_PROCESSOR must be 0 or 1")
 
     localparam int SAW = $clog2(NUM_SA);
+    localparam int OW  = $clog2(BW);
     localparam int MIN_LOG2 = 3;  // ring sizes that a queue takes
     localparam int MAX_LOG2 = 15;
     localparam int MHZ = 250;     // the clock that the pipelines are cut for
@@ -160,6 +169,7 @@ module espalier_nic #(
     logic [255:0] win_key;
     logic [63:0]  sa_nonce;
     logic [255:0] sa_counters;
+    logic [SAW:0] sa_live;
 
     logic [NUM_VECTORS-1:0] int_cause;
     /* verilator lint_off UNUSEDSIGNAL */ // registers of vectors that this build does not have
@@ -186,13 +196,34 @@ module espalier_nic #(
                     | 32'(flag_keylen)  << espalier_regs_pkg::SA_FLAGS_KEYLEN_LSB
                     | 32'(flag_queue)   << espalier_regs_pkg::SA_FLAGS_RX_QUEUE_LSB;
 
+    // AXI4-Lite as espalier_regs sees it: the host's, or what espalier_cp_bus makes of the host's and the processor's.
+    logic [17:0] axil_awaddr, axil_araddr;
+    logic        axil_awvalid, axil_awready, axil_wvalid, axil_wready, axil_bvalid, axil_bready;
+    logic        axil_arvalid, axil_arready, axil_rvalid, axil_rready;
+    logic [31:0] axil_wdata;
+    logic [3:0]  axil_wstrb;
+
     espalier_regs u_regs (
-        .clk_i      (clk_i),
-        .rst_i      (rst_i),
-        .soft_rst_i (plane_rst),
-        .s_axil_awaddr_i, .s_axil_awvalid_i, .s_axil_awready_o, .s_axil_wdata_i, .s_axil_wstrb_i, .s_axil_wvalid_i,
-        .s_axil_wready_o, .s_axil_bresp_o, .s_axil_bvalid_o, .s_axil_bready_i, .s_axil_araddr_i, .s_axil_arvalid_i,
-        .s_axil_arready_o, .s_axil_rdata_o, .s_axil_rresp_o, .s_axil_rvalid_o, .s_axil_rready_i,
+        .clk_i            (clk_i),
+        .rst_i            (rst_i),
+        .soft_rst_i       (plane_rst),
+        .s_axil_awaddr_i  (axil_awaddr),
+        .s_axil_awvalid_i (axil_awvalid),
+        .s_axil_awready_o (axil_awready),
+        .s_axil_wdata_i   (axil_wdata),
+        .s_axil_wstrb_i   (axil_wstrb),
+        .s_axil_wvalid_i  (axil_wvalid),
+        .s_axil_wready_o  (axil_wready),
+        .s_axil_bresp_o   (s_axil_bresp_o),
+        .s_axil_bvalid_o  (axil_bvalid),
+        .s_axil_bready_i  (axil_bready),
+        .s_axil_araddr_i  (axil_araddr),
+        .s_axil_arvalid_i (axil_arvalid),
+        .s_axil_arready_o (axil_arready),
+        .s_axil_rdata_o   (s_axil_rdata_o),
+        .s_axil_rresp_o   (s_axil_rresp_o),
+        .s_axil_rvalid_o  (axil_rvalid),
+        .s_axil_rready_i  (axil_rready),
         .ext_valid_o (ext_valid),
         .ext_write_o (ext_write),
         .ext_addr_o  (ext_addr),
@@ -227,7 +258,7 @@ module espalier_nic #(
         .cap_feature_udp_esp_i          (4'h0),
         .cap_feature_encapsulation_i    (5'h02), // Ethernet
         .cap_feature_loopback_i         (1'b1),
-        .cap_feature_control_processor_i (1'b0),
+        .cap_feature_control_processor_i (CONTROL_PROCESSOR != 0),
         .cap_ring_min_log2_i            (4'(MIN_LOG2)),
         .cap_ring_max_log2_i            (4'(MAX_LOG2)),
         .cap_ring_prefetch_i            (8'(PREFETCH)),
@@ -294,16 +325,22 @@ module espalier_nic #(
         .sa_counters_value_i    (sa_counters)
     );
 
-    // Registers of other units: the queue pages by address bits 17:16, the rest in espalier_stats.
-    logic        txq_ready, txq_error, rxq_ready, rxq_error, stats_ready, stats_error;
-    logic [31:0] txq_rdata, rxq_rdata, stats_rdata;
+    // Registers of other units: the queue pages by address bits 17:16, those of the control processor, the rest in
+    // espalier_stats.
+    logic        txq_ready, txq_error, rxq_ready, rxq_error, stats_ready, stats_error, cp_ready, cp_error;
+    logic [31:0] txq_rdata, rxq_rdata, stats_rdata, cp_rdata;
     wire         at_txq = ext_addr[17:16] == 2'd1;
     wire         at_rxq = ext_addr[17:16] == 2'd2;
     wire         at_cp  = ext_addr[17:16] == 2'd0 && ext_addr[15:12] >= 4'd3;
 
-    assign ext_ready = at_txq ? txq_ready : at_rxq ? rxq_ready : at_cp ? ext_valid : stats_ready;
-    assign ext_rdata = at_txq ? txq_rdata : at_rxq ? rxq_rdata : stats_rdata;
-    assign ext_error = at_txq ? txq_error : at_rxq ? rxq_error : at_cp ? 1'b1 : stats_error;
+    assign ext_ready = at_txq ? txq_ready : at_rxq ? rxq_ready : at_cp ? cp_ready : stats_ready;
+    assign ext_rdata = at_txq ? txq_rdata : at_rxq ? rxq_rdata : at_cp ? cp_rdata : stats_rdata;
+    assign ext_error = at_txq ? txq_error : at_rxq ? rxq_error : at_cp ? cp_error : stats_error;
+
+    // Until the self-tests have passed no queue is enabled.
+    logic        traffic;
+    wire         at_queue_ctrl = ext_addr[11:0] == espalier_regs_pkg::QUEUE_CTRL_ADDR;
+    wire  [31:0] queue_wdata   = ext_wdata & ~(32'(at_queue_ctrl && !traffic) << espalier_regs_pkg::QUEUE_CTRL_ENABLE_LSB);
 
     // ---------------------------------------------------------------------
     // SAs.
@@ -331,7 +368,6 @@ module espalier_nic #(
 
     logic           ev_tx_esp;
 
-    /* verilator lint_off PINCONNECTEMPTY */
     espalier_sa #(
         .LANES      (LANES),
         .NUM_SA     (NUM_SA),
@@ -363,7 +399,7 @@ module espalier_nic #(
         .rec_src_o      (sa_read_src),
         .counters_o     (sa_counters),
         .nonce_i        (sa_nonce),
-        .live_o         (),
+        .live_o         (sa_live),
         .zeroise_i      (zeroise),
         .zeroise_busy_o (zeroise_busy),
         .zeroised_o     (zeroised),
@@ -412,7 +448,174 @@ module espalier_nic #(
         .rx_slot_i      (rxsa_slot),
         .rx_bytes_i     (rxsa_bytes)
     );
-    /* verilator lint_on PINCONNECTEMPTY */
+
+    // ---------------------------------------------------------------------
+    // Control processor.
+
+    logic           cp_event, cp_reading;
+    logic [4:0]     cp_event_vector;
+
+    // Self-tests: the crypt units' inputs while there is no traffic, and their outputs. The two units share what may be
+    // shared.
+    logic           st_tx_meta_valid, st_tx_meta_ready, st_rx_meta_valid, st_rx_meta_ready, st_meta_esn;
+    logic [SAW-1:0] st_meta_sa;
+    logic [1:0]     st_meta_keylen;
+    logic [31:0]    st_meta_seqhi, st_meta_salt;
+    logic [13:0]    st_meta_espoff, st_meta_plen;
+    logic           st_tx_s_valid, st_tx_s_ready, st_rx_s_valid, st_rx_s_ready, st_s_last;
+    logic [DW-1:0]  st_s_data, st_tx_m_data, st_rx_m_data;
+    logic [OW:0]    st_s_count;
+    logic           st_tx_r_valid, st_rx_r_valid, st_r_ready, st_tx_m_valid, st_tx_m_last, st_rx_m_valid, st_rx_m_last;
+    logic           st_m_ready;
+    logic [2:0]     st_tx_r_status, st_rx_r_status;
+    logic [13:0]    st_tx_r_len, st_rx_r_len;
+
+    if (CONTROL_PROCESSOR != 0) begin : g_cp
+        logic        bus_valid, bus_write, bus_ready, bus_error, bus_idle;
+        logic [17:0] bus_addr;
+        logic [31:0] bus_wdata;
+        logic [3:0]  bus_wstrb;
+
+        espalier_cp_bus u_bus (
+            .clk_i            (clk_i),
+            .rst_i            (rst_i),
+            .s_axil_awaddr_i, .s_axil_awvalid_i, .s_axil_awready_o, .s_axil_wdata_i, .s_axil_wstrb_i, .s_axil_wvalid_i,
+            .s_axil_wready_o, .s_axil_bvalid_o, .s_axil_bready_i, .s_axil_araddr_i, .s_axil_arvalid_i, .s_axil_arready_o,
+            .s_axil_rvalid_o, .s_axil_rready_i,
+            .valid_i          (bus_valid),
+            .write_i          (bus_write),
+            .addr_i           (bus_addr),
+            .wdata_i          (bus_wdata),
+            .wstrb_i          (bus_wstrb),
+            .ready_o          (bus_ready),
+            .error_o          (bus_error),
+            .idle_o           (bus_idle),
+            .reading_o        (cp_reading),
+            .m_axil_awaddr_o  (axil_awaddr),
+            .m_axil_awvalid_o (axil_awvalid),
+            .m_axil_awready_i (axil_awready),
+            .m_axil_wdata_o   (axil_wdata),
+            .m_axil_wstrb_o   (axil_wstrb),
+            .m_axil_wvalid_o  (axil_wvalid),
+            .m_axil_wready_i  (axil_wready),
+            .m_axil_bresp_i   (s_axil_bresp_o),
+            .m_axil_bvalid_i  (axil_bvalid),
+            .m_axil_bready_o  (axil_bready),
+            .m_axil_araddr_o  (axil_araddr),
+            .m_axil_arvalid_o (axil_arvalid),
+            .m_axil_arready_i (axil_arready),
+            .m_axil_rresp_i   (s_axil_rresp_o),
+            .m_axil_rvalid_i  (axil_rvalid),
+            .m_axil_rready_o  (axil_rready)
+        );
+
+        espalier_cp #(
+            .RAM_BYTES (CP_RAM_BYTES),
+            .WATCHDOG  (CP_WATCHDOG),
+            .NUM_SA    (NUM_SA),
+            .LANES     (LANES)
+        ) u_cp (
+            .clk_i              (clk_i),
+            .rst_i              (rst_i),
+            .soft_rst_i         (plane_rst),
+            .host_valid_i       (ext_valid && at_cp),
+            .host_write_i       (ext_write),
+            .host_addr_i        (ext_addr),
+            .host_wdata_i       (ext_wdata),
+            .host_wstrb_i       (ext_wstrb),
+            .host_ready_o       (cp_ready),
+            .host_rdata_o       (cp_rdata),
+            .host_error_o       (cp_error),
+            .bus_valid_o        (bus_valid),
+            .bus_write_o        (bus_write),
+            .bus_addr_o         (bus_addr),
+            .bus_wdata_o        (bus_wdata),
+            .bus_wstrb_o        (bus_wstrb),
+            .bus_ready_i        (bus_ready),
+            .bus_rdata_i        (s_axil_rdata_o),
+            .bus_error_i        (bus_error),
+            .bus_idle_i         (bus_idle),
+            .sa_live_i          (32'(sa_live)),
+            .traffic_o          (traffic),
+            .event_valid_o      (cp_event),
+            .event_vector_o     (cp_event_vector),
+            .st_tx_meta_valid_o (st_tx_meta_valid),
+            .st_tx_meta_ready_i (st_tx_meta_ready),
+            .st_rx_meta_valid_o (st_rx_meta_valid),
+            .st_rx_meta_ready_i (st_rx_meta_ready),
+            .st_meta_sa_o       (st_meta_sa),
+            .st_meta_keylen_o   (st_meta_keylen),
+            .st_meta_esn_o      (st_meta_esn),
+            .st_meta_seqhi_o    (st_meta_seqhi),
+            .st_meta_salt_o     (st_meta_salt),
+            .st_meta_espoff_o   (st_meta_espoff),
+            .st_meta_plen_o     (st_meta_plen),
+            .st_tx_s_valid_o    (st_tx_s_valid),
+            .st_tx_s_ready_i    (st_tx_s_ready),
+            .st_rx_s_valid_o    (st_rx_s_valid),
+            .st_rx_s_ready_i    (st_rx_s_ready),
+            .st_s_data_o        (st_s_data),
+            .st_s_last_o        (st_s_last),
+            .st_s_count_o       (st_s_count),
+            .st_tx_r_valid_i    (st_tx_r_valid),
+            .st_tx_r_status_i   (st_tx_r_status),
+            .st_tx_r_len_i      (st_tx_r_len),
+            .st_rx_r_valid_i    (st_rx_r_valid),
+            .st_rx_r_status_i   (st_rx_r_status),
+            .st_rx_r_len_i      (st_rx_r_len),
+            .st_r_ready_o       (st_r_ready),
+            .st_tx_m_valid_i    (st_tx_m_valid),
+            .st_tx_m_data_i     (st_tx_m_data),
+            .st_tx_m_last_i     (st_tx_m_last),
+            .st_rx_m_valid_i    (st_rx_m_valid),
+            .st_rx_m_data_i     (st_rx_m_data),
+            .st_rx_m_last_i     (st_rx_m_last),
+            .st_m_ready_o       (st_m_ready)
+        );
+    end else begin : g_no_cp
+        assign axil_awaddr      = s_axil_awaddr_i;
+        assign axil_awvalid     = s_axil_awvalid_i;
+        assign s_axil_awready_o = axil_awready;
+        assign axil_wdata       = s_axil_wdata_i;
+        assign axil_wstrb       = s_axil_wstrb_i;
+        assign axil_wvalid      = s_axil_wvalid_i;
+        assign s_axil_wready_o  = axil_wready;
+        assign s_axil_bvalid_o  = axil_bvalid;
+        assign axil_bready      = s_axil_bready_i;
+        assign axil_araddr      = s_axil_araddr_i;
+        assign axil_arvalid     = s_axil_arvalid_i;
+        assign s_axil_arready_o = axil_arready;
+        assign s_axil_rvalid_o  = axil_rvalid;
+        assign axil_rready      = s_axil_rready_i;
+
+        assign cp_ready        = ext_valid;
+        assign cp_rdata        = '0;
+        assign cp_error        = 1'b1;
+        assign cp_reading      = 1'b0;
+        assign cp_event        = 1'b0;
+        assign cp_event_vector = '0;
+        assign traffic         = 1'b1;
+
+        assign st_tx_meta_valid = 1'b0;
+        assign st_rx_meta_valid = 1'b0;
+        assign st_meta_sa       = '0;
+        assign st_meta_keylen   = '0;
+        assign st_meta_esn      = 1'b0;
+        assign st_meta_seqhi    = '0;
+        assign st_meta_salt     = '0;
+        assign st_meta_espoff   = '0;
+        assign st_meta_plen     = '0;
+        assign st_tx_s_valid    = 1'b0;
+        assign st_rx_s_valid    = 1'b0;
+        assign st_s_data        = '0;
+        assign st_s_last        = 1'b0;
+        assign st_s_count       = '0;
+        assign st_r_ready       = 1'b0;
+        assign st_m_ready       = 1'b0;
+        wire unused = &{1'b0, st_tx_meta_ready, st_rx_meta_ready, st_tx_s_ready, st_rx_s_ready, st_tx_r_valid, st_tx_r_status,
+                        st_tx_r_len, st_rx_r_valid, st_rx_r_status, st_rx_r_len, st_tx_m_valid, st_tx_m_data, st_tx_m_last,
+                        st_rx_m_valid, st_rx_m_data, st_rx_m_last, sa_live};
+    end
 
     // ---------------------------------------------------------------------
     // Bus clients.
@@ -551,7 +754,7 @@ module espalier_nic #(
         .reg_valid_i       (ext_valid && at_txq),
         .reg_write_i       (ext_write),
         .reg_addr_i        (ext_addr[15:0]),
-        .reg_wdata_i       (ext_wdata),
+        .reg_wdata_i       (queue_wdata),
         .reg_wstrb_i       (ext_wstrb),
         .reg_ready_o       (txq_ready),
         .reg_rdata_o       (txq_rdata),
@@ -606,6 +809,29 @@ module espalier_nic #(
         .m_axis_tvalid_o   (eg_tvalid),
         .m_axis_tready_i   (eg_tready),
         .m_axis_tlast_o    (eg_tlast),
+        .selftest_i         (!traffic),
+        .st_meta_valid_i    (st_tx_meta_valid),
+        .st_meta_ready_o    (st_tx_meta_ready),
+        .st_meta_sa_i       (st_meta_sa),
+        .st_meta_keylen_i   (st_meta_keylen),
+        .st_meta_esn_i      (st_meta_esn),
+        .st_meta_seqhi_i    (st_meta_seqhi),
+        .st_meta_salt_i     (st_meta_salt),
+        .st_meta_espoff_i   (st_meta_espoff),
+        .st_meta_plen_i     (st_meta_plen),
+        .st_s_valid_i       (st_tx_s_valid),
+        .st_s_ready_o       (st_tx_s_ready),
+        .st_s_data_i        (st_s_data),
+        .st_s_last_i        (st_s_last),
+        .st_s_count_i       (st_s_count),
+        .st_r_valid_o       (st_tx_r_valid),
+        .st_r_ready_i       (st_r_ready),
+        .st_r_status_o      (st_tx_r_status),
+        .st_r_len_o         (st_tx_r_len),
+        .st_m_valid_o       (st_tx_m_valid),
+        .st_m_ready_i       (st_m_ready),
+        .st_m_data_o        (st_tx_m_data),
+        .st_m_last_o        (st_tx_m_last),
         .event_valid_o     (tx_event),
         .event_vector_o    (tx_event_vector),
         .event_count_o     (tx_event_count),
@@ -630,7 +856,7 @@ module espalier_nic #(
     ) u_rx (
         .clk_i               (clk_i),
         .rst_i               (plane_rst),
-        .enable_i            (ctrl_rx_enable),
+        .enable_i            (ctrl_rx_enable && traffic),
         .ipsec_enable_i      (ctrl_ipsec_enable),
         .rx_default_i        (rx_default),
         .quiesce_i           (quiesce),
@@ -639,7 +865,7 @@ module espalier_nic #(
         .reg_valid_i         (ext_valid && at_rxq),
         .reg_write_i         (ext_write),
         .reg_addr_i          (ext_addr[15:0]),
-        .reg_wdata_i         (ext_wdata),
+        .reg_wdata_i         (queue_wdata),
         .reg_wstrb_i         (ext_wstrb),
         .reg_ready_o         (rxq_ready),
         .reg_rdata_o         (rxq_rdata),
@@ -709,6 +935,29 @@ module espalier_nic #(
         .s_axis_tready_o     (in_tready),
         .s_axis_tlast_i      (in_tlast),
         .s_axis_tuser_i      (in_tuser),
+        .selftest_i           (!traffic),
+        .st_meta_valid_i      (st_rx_meta_valid),
+        .st_meta_ready_o      (st_rx_meta_ready),
+        .st_meta_sa_i         (st_meta_sa),
+        .st_meta_keylen_i     (st_meta_keylen),
+        .st_meta_esn_i        (st_meta_esn),
+        .st_meta_seqhi_i      (st_meta_seqhi),
+        .st_meta_salt_i       (st_meta_salt),
+        .st_meta_espoff_i     (st_meta_espoff),
+        .st_meta_plen_i       (st_meta_plen),
+        .st_s_valid_i         (st_rx_s_valid),
+        .st_s_ready_o         (st_rx_s_ready),
+        .st_s_data_i          (st_s_data),
+        .st_s_last_i          (st_s_last),
+        .st_s_count_i         (st_s_count),
+        .st_r_valid_o         (st_rx_r_valid),
+        .st_r_ready_i         (st_r_ready),
+        .st_r_status_o        (st_rx_r_status),
+        .st_r_len_o           (st_rx_r_len),
+        .st_m_valid_o         (st_rx_m_valid),
+        .st_m_ready_i         (st_m_ready),
+        .st_m_data_o          (st_rx_m_data),
+        .st_m_last_o          (st_rx_m_last),
         .event_valid_o       (rx_event),
         .event_vector_o      (rx_event_vector),
         .event_count_o       (rx_event_count),
@@ -764,6 +1013,8 @@ module espalier_nic #(
         .rx_event_valid_i  (rx_event),
         .rx_event_vector_i (rx_event_vector),
         .rx_event_count_i  (rx_event_count),
+        .cp_event_valid_i  (cp_event),
+        .cp_event_vector_i (cp_event_vector),
         .irq_o             (irq_o)
     );
 
@@ -771,7 +1022,8 @@ module espalier_nic #(
         .clk_i             (clk_i),
         .rst_i             (rst_i),
         .clear_i           (plane_rst),
-        .reg_valid_i       (ext_valid && !at_txq && !at_rxq),
+        .reg_valid_i       (ext_valid && !at_txq && !at_rxq && !at_cp),
+        .reg_peek_i        (cp_reading),
         .reg_write_i       (ext_write),
         .reg_addr_i        (ext_addr),
         .reg_ready_o       (stats_ready),

@@ -114,6 +114,31 @@ module espalier_rx_path #(
     input  wire           s_axis_tlast_i,
     input  wire           s_axis_tuser_i,
 
+    // self-test, espalier_selftest: while selftest_i is 1 the crypt unit is its
+    input  wire           selftest_i,
+    input  wire           st_meta_valid_i,
+    output wire           st_meta_ready_o,
+    input  wire  [SAW-1:0] st_meta_sa_i,
+    input  wire  [1:0]    st_meta_keylen_i,
+    input  wire           st_meta_esn_i,
+    input  wire  [31:0]   st_meta_seqhi_i,
+    input  wire  [31:0]   st_meta_salt_i,
+    input  wire  [13:0]   st_meta_espoff_i,
+    input  wire  [13:0]   st_meta_plen_i,
+    input  wire           st_s_valid_i,
+    output wire           st_s_ready_o,
+    input  wire  [DW-1:0] st_s_data_i,
+    input  wire           st_s_last_i,
+    input  wire  [$clog2(BW):0] st_s_count_i,
+    output wire           st_r_valid_o,
+    input  wire           st_r_ready_i,
+    output wire  [2:0]    st_r_status_o,
+    output wire  [13:0]   st_r_len_o,
+    output wire           st_m_valid_o,
+    input  wire           st_m_ready_i,
+    output wire  [DW-1:0] st_m_data_o,
+    output wire           st_m_last_o,
+
     // events for espalier_irq
     output wire           event_valid_o,
     output wire  [4:0]    event_vector_o,
@@ -208,6 +233,21 @@ module espalier_rx_path #(
         .rx_bytes_o      (stat_bytes_o)
     );
 
+    // The crypt unit belongs to this path or, before there is traffic, to the self-test.
+    logic meta_ready, s_ready, r_valid, m_valid;
+    assign rm_ready        = meta_ready && !selftest_i;
+    assign rs_ready        = s_ready && !selftest_i;
+    assign rr_valid        = r_valid && !selftest_i;
+    assign ro_valid        = m_valid && !selftest_i;
+    assign st_meta_ready_o = meta_ready && selftest_i;
+    assign st_s_ready_o    = s_ready && selftest_i;
+    assign st_r_valid_o    = r_valid && selftest_i;
+    assign st_r_status_o   = rr_status;
+    assign st_r_len_o      = rr_len;
+    assign st_m_valid_o    = m_valid && selftest_i;
+    assign st_m_data_o     = ro_data;
+    assign st_m_last_o     = ro_last;
+
     /* verilator lint_off PINCONNECTEMPTY */ // the result has the length
     espalier_crypt #(
         .LANES     (LANES),
@@ -226,33 +266,33 @@ module espalier_rx_path #(
         .hpow_num_i      (hpow_num_i),
         .hpow_index_i    (hpow_index_i),
         .hpow_data_i     (hpow_data_i),
-        .meta_valid_i    (rm_valid),
-        .meta_ready_o    (rm_ready),
-        .meta_crypt_i    (rm_crypt),
-        .meta_sa_i       (rm_sa),
-        .meta_keylen_i   (rm_keylen),
-        .meta_esn_i      (rm_esn),
-        .meta_seqhi_i    (rm_seqhi),
-        .meta_salt_i     (rm_salt),
-        .meta_espoff_i   (rm_espoff),
-        .meta_plen_i     (rm_plen),
-        .meta_skip_i     (rm_skip),
+        .meta_valid_i    (selftest_i ? st_meta_valid_i : rm_valid),
+        .meta_ready_o    (meta_ready),
+        .meta_crypt_i    (selftest_i || rm_crypt),
+        .meta_sa_i       (selftest_i ? st_meta_sa_i : rm_sa),
+        .meta_keylen_i   (selftest_i ? st_meta_keylen_i : rm_keylen),
+        .meta_esn_i      (selftest_i ? st_meta_esn_i : rm_esn),
+        .meta_seqhi_i    (selftest_i ? st_meta_seqhi_i : rm_seqhi),
+        .meta_salt_i     (selftest_i ? st_meta_salt_i : rm_salt),
+        .meta_espoff_i   (selftest_i ? st_meta_espoff_i : rm_espoff),
+        .meta_plen_i     (selftest_i ? st_meta_plen_i : rm_plen),
+        .meta_skip_i     (selftest_i ? '0 : rm_skip),
         .meta_user_i     (rm_user),
-        .s_valid_i       (rs_valid),
-        .s_ready_o       (rs_ready),
-        .s_data_i        (rs_data),
-        .s_last_i        (rs_last),
-        .s_count_i       (rs_count),
-        .s_err_i         (rs_err),
-        .r_valid_o       (rr_valid),
-        .r_ready_i       (rr_ready),
+        .s_valid_i       (selftest_i ? st_s_valid_i : rs_valid),
+        .s_ready_o       (s_ready),
+        .s_data_i        (selftest_i ? st_s_data_i : rs_data),
+        .s_last_i        (selftest_i ? st_s_last_i : rs_last),
+        .s_count_i       (selftest_i ? st_s_count_i : rs_count),
+        .s_err_i         (!selftest_i && rs_err),
+        .r_valid_o       (r_valid),
+        .r_ready_i       (selftest_i ? st_r_ready_i : rr_ready),
         .r_status_o      (rr_status),
         .r_len_o         (rr_len),
         .r_next_header_o (rr_next_header),
         .r_pad_len_o     (rr_pad_len),
         .r_user_o        (rr_user),
-        .m_valid_o       (ro_valid),
-        .m_ready_i       (ro_ready),
+        .m_valid_o       (m_valid),
+        .m_ready_i       (selftest_i ? st_m_ready_i : ro_ready),
         .m_data_o        (ro_data),
         .m_last_o        (ro_last),
         .m_count_o       ()

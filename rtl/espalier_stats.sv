@@ -16,6 +16,7 @@ module espalier_stats (
     // until reg_ready_o; data and error are valid with reg_ready_o. Writes change nothing and are no error.
     input  wire logic        reg_valid_i,
     input  wire logic        reg_write_i,
+    input  wire logic        reg_peek_i, // 1: a read of LO latches nothing: HI is for another reader
     input  wire logic [17:0] reg_addr_i,
     output      logic        reg_ready_o,
     output      logic [31:0] reg_rdata_o,
@@ -108,11 +109,11 @@ module espalier_stats (
     end
 
     always_ff @(posedge clk_i) begin
-        if (access && !reg_write_i && is_cycles_lo) cycles_high_q <= cycles_q[63:32];
+        if (access && !reg_write_i && !reg_peek_i && is_cycles_lo) cycles_high_q <= cycles_q[63:32];
         if (rst_i) cycles_high_q <= '0;
         for (int i = 0; i < NUM; i++) begin
             if (rst_i || clear_i) high_q[i] <= '0;
-            else if (access && !reg_write_i && is_stat && !is_high && index == AW'(i)) high_q[i] <= count_q[i][63:32];
+            else if (access && !reg_write_i && !reg_peek_i && is_stat && !is_high && index == AW'(i)) high_q[i] <= count_q[i][63:32];
         end
     end
 

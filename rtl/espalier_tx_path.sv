@@ -98,6 +98,31 @@ module espalier_tx_path #(
     input  wire           m_axis_tready_i,
     output wire           m_axis_tlast_o,
 
+    // self-test, espalier_selftest: while selftest_i is 1 the crypt unit is its
+    input  wire           selftest_i,
+    input  wire           st_meta_valid_i,
+    output wire           st_meta_ready_o,
+    input  wire  [SAW-1:0] st_meta_sa_i,
+    input  wire  [1:0]    st_meta_keylen_i,
+    input  wire           st_meta_esn_i,
+    input  wire  [31:0]   st_meta_seqhi_i,
+    input  wire  [31:0]   st_meta_salt_i,
+    input  wire  [13:0]   st_meta_espoff_i,
+    input  wire  [13:0]   st_meta_plen_i,
+    input  wire           st_s_valid_i,
+    output wire           st_s_ready_o,
+    input  wire  [DW-1:0] st_s_data_i,
+    input  wire           st_s_last_i,
+    input  wire  [$clog2(BW):0] st_s_count_i,
+    output wire           st_r_valid_o,
+    input  wire           st_r_ready_i,
+    output wire  [2:0]    st_r_status_o,
+    output wire  [13:0]   st_r_len_o,
+    output wire           st_m_valid_o,
+    input  wire           st_m_ready_i,
+    output wire  [DW-1:0] st_m_data_o,
+    output wire           st_m_last_o,
+
     // events for espalier_irq
     output wire           event_valid_o,
     output wire  [4:0]    event_vector_o,
@@ -266,6 +291,20 @@ module espalier_tx_path #(
         .stat_err_dma_o    (stat_err_dma_o)
     );
 
+    // The crypt unit belongs to this path or, before there is traffic, to the self-test.
+    logic meta_ready, s_ready, r_valid, m_valid;
+    assign tm_ready        = meta_ready && !selftest_i;
+    assign ts_ready        = s_ready && !selftest_i;
+    assign tr_valid        = r_valid && !selftest_i;
+    assign to_valid        = m_valid && !selftest_i;
+    assign st_meta_ready_o = meta_ready && selftest_i;
+    assign st_s_ready_o    = s_ready && selftest_i;
+    assign st_r_valid_o    = r_valid && selftest_i;
+    assign st_r_status_o   = tr_status;
+    assign st_m_valid_o    = m_valid && selftest_i;
+    assign st_m_data_o     = to_data;
+    assign st_m_last_o     = to_last;
+
     /* verilator lint_off PINCONNECTEMPTY */ // on send the status says all
     espalier_crypt #(
         .LANES     (LANES),
@@ -284,33 +323,33 @@ module espalier_tx_path #(
         .hpow_num_i      (hpow_num_i),
         .hpow_index_i    (hpow_index_i),
         .hpow_data_i     (hpow_data_i),
-        .meta_valid_i    (tm_valid),
-        .meta_ready_o    (tm_ready),
-        .meta_crypt_i    (tm_crypt),
-        .meta_sa_i       (tm_sa),
-        .meta_keylen_i   (tm_keylen),
-        .meta_esn_i      (tm_esn),
-        .meta_seqhi_i    (tm_seqhi),
-        .meta_salt_i     (tm_salt),
-        .meta_espoff_i   (tm_espoff),
-        .meta_plen_i     (tm_plen),
-        .meta_skip_i     (tm_skip),
+        .meta_valid_i    (selftest_i ? st_meta_valid_i : tm_valid),
+        .meta_ready_o    (meta_ready),
+        .meta_crypt_i    (selftest_i || tm_crypt),
+        .meta_sa_i       (selftest_i ? st_meta_sa_i : tm_sa),
+        .meta_keylen_i   (selftest_i ? st_meta_keylen_i : tm_keylen),
+        .meta_esn_i      (selftest_i ? st_meta_esn_i : tm_esn),
+        .meta_seqhi_i    (selftest_i ? st_meta_seqhi_i : tm_seqhi),
+        .meta_salt_i     (selftest_i ? st_meta_salt_i : tm_salt),
+        .meta_espoff_i   (selftest_i ? st_meta_espoff_i : tm_espoff),
+        .meta_plen_i     (selftest_i ? st_meta_plen_i : tm_plen),
+        .meta_skip_i     (selftest_i ? '0 : tm_skip),
         .meta_user_i     (1'b0),
-        .s_valid_i       (ts_valid),
-        .s_ready_o       (ts_ready),
-        .s_data_i        (ts_data),
-        .s_last_i        (ts_last),
-        .s_count_i       (ts_count),
-        .s_err_i         (ts_err),
-        .r_valid_o       (tr_valid),
-        .r_ready_i       (tr_ready),
+        .s_valid_i       (selftest_i ? st_s_valid_i : ts_valid),
+        .s_ready_o       (s_ready),
+        .s_data_i        (selftest_i ? st_s_data_i : ts_data),
+        .s_last_i        (selftest_i ? st_s_last_i : ts_last),
+        .s_count_i       (selftest_i ? st_s_count_i : ts_count),
+        .s_err_i         (!selftest_i && ts_err),
+        .r_valid_o       (r_valid),
+        .r_ready_i       (selftest_i ? st_r_ready_i : tr_ready),
         .r_status_o      (tr_status),
-        .r_len_o         (),
+        .r_len_o         (st_r_len_o),
         .r_next_header_o (),
         .r_pad_len_o     (),
         .r_user_o        (),
-        .m_valid_o       (to_valid),
-        .m_ready_i       (to_ready),
+        .m_valid_o       (m_valid),
+        .m_ready_i       (selftest_i ? st_m_ready_i : to_ready),
         .m_data_o        (to_data),
         .m_last_o        (to_last),
         .m_count_o       (to_count)

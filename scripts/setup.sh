@@ -6,8 +6,9 @@
 #   scripts/setup.sh test    that, and everything the tests use
 #   scripts/setup.sh regs    what `make regs` uses
 # Debian packages go where Debian puts them (needs root or sudo), Python
-# packages into build/venv. Says in one line what it installs, and stops with
-# one sentence when it cannot. Does nothing, fast, when nothing is missing.
+# packages into build/venv, the control processor's core into build/third_party.
+# Says in one line what it installs, and stops with one sentence when it cannot.
+# Does nothing, fast, when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,8 +16,8 @@ what=${1:?usage: scripts/setup.sh run|test|regs}
 die() { echo "setup: $*" >&2; exit 1; }
 
 # command:package pairs; a package is installed when its command is not there.
-run=(verilator:verilator g++:g++ make:make riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf)
-test=("${run[@]}" yosys:yosys iverilog:iverilog tshark:tshark python3:python3)
+run=(verilator:verilator g++:g++ make:make riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf python3:python3)
+test=("${run[@]}" yosys:yosys iverilog:iverilog tshark:tshark)
 case $what in
   run) wanted=("${run[@]}") ;;
   test) wanted=("${test[@]}") ;;
@@ -29,7 +30,7 @@ for pair in "${wanted[@]}"; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || packages+=("${pair#*:}")
 done
 # Debian ships venv's pip apart from python3.
-if [ "$what" != run ] && ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then packages+=(python3-venv); fi
+if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then packages+=(python3-venv); fi
 # Verilator's FST traces need zlib's header.
 if [ "$what" != regs ] && [ ! -e /usr/include/zlib.h ]; then packages+=(zlib1g-dev); fi
 
@@ -68,3 +69,5 @@ if [ "$what" != run ]; then
     echo "$sum" >"$stamp"
   fi
 fi
+
+if [ "$what" != regs ]; then scripts/fetch-picorv32.sh; fi

@@ -56,7 +56,7 @@ command -v "$CXX" > /dev/null || fail "the C++ compiler $CXX is not installed"
 [ -f "$files" ] || fail "file list $files does not exist"
 
 # Sources and include folders, with replacements made.
-sources=(); incdirs=(); replaced=0
+sources=(); controls=(); incdirs=(); replaced=0
 while read -r entry; do
     entry=${entry%%//*}; entry=${entry%%#*}; entry=${entry//[[:space:]]/}
     case "$entry" in
@@ -66,8 +66,12 @@ while read -r entry; do
             for r in ${replace[@]+"${replace[@]}"}; do
                 if [ "${r%%=*}" = "$entry" ]; then entry=${r#*=}; replaced=$((replaced + 1)); break; fi
             done
+            case "$entry" in build/third_party/picorv32/*) scripts/fetch-picorv32.sh || fail "$entry cannot be had" ;; esac
             [ -f "$entry" ] || fail "source $entry does not exist"
-            sources+=("$entry") ;;
+            sources+=("$entry")
+            # Warnings that are off for one file of somebody else.
+            control=verilator/$(basename "${entry%.*}").vlt
+            if [ -f "$control" ]; then controls+=("$control"); fi ;;
     esac
 done < "$files"
 [ ${#sources[@]} -gt 0 ] || fail "file list $files names no source"
@@ -91,7 +95,7 @@ root=$(verilator --getenv VERILATOR_ROOT)
 config=$(printf '%s\n' "$name" "$files" "$top" "$trace$coverage$assert" ${params[@]+"${params[@]}"} -- ${defines[@]+"${defines[@]}"} -- \
     ${replace[@]+"${replace[@]}"} | digest 16)
 hash_models() {
-    find verilator -maxdepth 1 -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.mk' -o -name '*.map' -o -name '*.sh' \) |
+    find verilator -maxdepth 1 -type f \( -name '*.cpp' -o -name '*.h' -o -name '*.mk' -o -name '*.map' -o -name '*.sh' -o -name '*.vlt' \) |
         LC_ALL=C sort | xargs sha256sum | digest 64
 }
 models=$(hash_models)
@@ -114,14 +118,14 @@ if [ ! -f "$cached/libespalier_sim.so" ] || { [ $bare = 1 ] && [ ! -x "$cached/b
     log=$obj/build.log
     jobs=$(nproc)
     args=(--cc --prefix Vnic --top-module "$top" --Mdir "$obj" -Wall -O3 --x-assign fast --x-initial fast
-        --output-split 8000 --output-split-cfuncs 2000 --timescale 1ns/1ns "-GBUILD_ID=32'h$build_id")
+        --output-split 8000 --output-split-cfuncs 2000 --timescale-override 1ns/1ns "-GBUILD_ID=32'h$build_id")
     [ $trace = 0 ] || args+=(--trace-fst --trace-structs)
     [ $coverage = 0 ] || args+=(--coverage-line --coverage-toggle)
     if [ $assert = 1 ]; then args+=(--assert); else args+=(--noassert); fi
     for p in ${params[@]+"${params[@]}"}; do args+=("-G$p"); done
     for d in ${defines[@]+"${defines[@]}"}; do args+=("+define+$d"); done
     for d in ${incdirs[@]+"${incdirs[@]}"}; do args+=("-I$d"); done
-    verilator "${args[@]}" "${sources[@]}" > "$log" 2>&1 || { tail -n 60 "$log" >&2; fail "Verilator refused the design"; }
+    verilator "${args[@]}" ${controls[@]+"${controls[@]}"} "${sources[@]}" > "$log" 2>&1 || { tail -n 60 "$log" >&2; fail "Verilator refused the design"; }
 
     # Widths that depend on parameters, as Verilator has resolved them.
     msb() { sed -n "s/.*VL_OUT[0-9W]*(&$1,\([0-9]*\),0.*/\1/p" "$obj/Vnic.h"; }

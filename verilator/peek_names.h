@@ -21,6 +21,7 @@ constexpr PeekName kPeekNames[] = {
     {"rx_hpow", "espalier_nic.u_rx.u_crypt.u_seal.u_ghash.g_power[0].u_hpow.mem", "espalier_nic.u_rx.u_crypt.u_seal.u_ghash.g_power[%u].u_hpow.mem", 4},
     {"tx_salt", "espalier_nic.u_sa.u_records.u_salt_tx.mem", nullptr, 1},
     {"rx_salt", "espalier_nic.u_sa.u_records.u_salt_rx.mem", nullptr, 1},
+    {"cp_ram", "espalier_nic.g_cp.u_cp.u_core.u_ram.mem", nullptr, 1},
 };
 
 }  // namespace espalier

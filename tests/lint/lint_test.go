@@ -30,9 +30,21 @@ func root(t *testing.T) string {
 	return dir
 }
 
+// core is where the control processor's core is, which is fetched and not ours.
+const core = "build/third_party/"
+
+// ours are the sources that are not fetched.
+func ours(t *testing.T) []string {
+	t.Helper()
+	return slices.DeleteFunc(sources(t), func(s string) bool { return strings.HasPrefix(s, core) })
+}
+
 // sources reads the file list: sources in order, relative to the root.
 func sources(t *testing.T) []string {
 	t.Helper()
+	if out, err := tool(t, "scripts/fetch-picorv32.sh"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	data, err := os.ReadFile(filepath.Join(root(t), fileList))
 	if err != nil {
 		t.Fatal(err)
@@ -49,9 +61,12 @@ func sources(t *testing.T) []string {
 // tool runs a program in the repository's root and returns all it wrote.
 func tool(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is needed to check the RTL: %v", name, err)
+	path := filepath.Join(root(t), name)
+	if !strings.Contains(name, "/") {
+		var err error
+		if path, err = exec.LookPath(name); err != nil {
+			t.Fatalf("%s is needed to check the RTL: %v", name, err)
+		}
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir = root(t)
@@ -88,7 +103,7 @@ func TestFileList(t *testing.T) {
 			t.Errorf("%s does not begin with its licence", f)
 		}
 	}
-	got := sources(t)
+	got := ours(t)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
@@ -100,7 +115,7 @@ func TestFileList(t *testing.T) {
 // the same file; never for good, never for everything.
 func TestWaivers(t *testing.T) {
 	directive := regexp.MustCompile(`verilator lint_(off|on|save|restore)\b ?(\w*)`)
-	for _, source := range sources(t) {
+	for _, source := range ours(t) {
 		data, err := os.ReadFile(filepath.Join(root(t), source))
 		if err != nil {
 			t.Fatal(err)
@@ -126,12 +141,36 @@ func TestWaivers(t *testing.T) {
 	}
 }
 
+// TestControlFiles: what is off in Verilator's control files is off for one file
+// that is not ours.
+func TestControlFiles(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root(t), "verilator", "*.vlt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 1 {
+		t.Errorf("%d control files, want that of the control processor's core: %v", len(files), files)
+	}
+	rule := regexp.MustCompile(`^lint_off -rule \w+ -file "\*/picorv32/picorv32\.v"$`)
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+			if line != "" && !strings.HasPrefix(line, "//") && line != "`verilator_config" && !rule.MatchString(line) {
+				t.Errorf("%s:%d: %s", filepath.Base(f), i+1, line)
+			}
+		}
+	}
+}
+
 // TestVerilator lints the NIC at several parameter sets, and every unit as a
 // top of its own, with all warnings.
 func TestVerilator(t *testing.T) {
 	lint := func(t *testing.T, top string, params ...string) {
 		t.Helper()
-		args := append([]string{"--lint-only", "-Wall", "-Irtl", "--top-module", top}, params...)
+		args := append([]string{"--lint-only", "-Wall", "--timescale-override", "1ns/1ns", "-Irtl", "--top-module", top, "verilator/picorv32.vlt"}, params...)
 		if out, err := tool(t, "verilator", append(args, sources(t)...)...); err != nil || out != "" {
 			t.Errorf("%s %v: %v\n%s", top, params, err, tail(out))
 		}
@@ -140,10 +179,13 @@ func TestVerilator(t *testing.T) {
 		nil,
 		{"-GNUM_SA=8", "-GNUM_QUEUES=1", "-GNUM_VECTORS=1", "-GMAX_FRAME=1522", "-GPREFETCH=8"},
 		{"-GNUM_SA=16384", "-GNUM_QUEUES=16", "-GNUM_VECTORS=32", "-GMAX_FRAME=16000", "-GPREFETCH=128"},
+		{"-GCONTROL_PROCESSOR=1"},
+		{"-GCONTROL_PROCESSOR=1", "-GCP_RAM_BYTES=1024", "-GCP_WATCHDOG=1024", "-GNUM_SA=8", "-GNUM_VECTORS=1"},
+		{"-GCONTROL_PROCESSOR=1", "-GCP_RAM_BYTES=16777216", "-GNUM_SA=65536", "-GNUM_VECTORS=32"},
 	} {
 		lint(t, "espalier_nic", params...)
 	}
-	for _, source := range sources(t) {
+	for _, source := range ours(t) {
 		if unit := strings.TrimSuffix(filepath.Base(source), ".sv"); !strings.HasSuffix(unit, "_pkg") && unit != "espalier_nic" {
 			lint(t, unit)
 		}
@@ -159,8 +201,15 @@ func TestImpossibleParameters(t *testing.T) {
 		{"NUM_VECTORS=33", "NUM_VECTORS must be 1 to 32"},
 		{"PREFETCH=24", "PREFETCH must be a power of two"},
 		{"MAX_FRAME=20000", "MAX_FRAME must be 64 to 16383"},
+		{"CONTROL_PROCESSOR=2", "CONTROL_PROCESSOR must be 0 or 1"},
+		{"CP_RAM_BYTES=1022", "RAM_BYTES must be a multiple of 4 from 1024 to 16777216"},
+		{"CP_WATCHDOG=1000", "WATCHDOG must be at least 1024"},
 	} {
-		out, err := tool(t, "verilator", append([]string{"--lint-only", "-Irtl", "--top-module", "espalier_nic", "-G" + c.param}, sources(t)...)...)
+		args := []string{"--lint-only", "--timescale-override", "1ns/1ns", "-Irtl", "--top-module", "espalier_nic", "verilator/picorv32.vlt", "-G" + c.param}
+		if strings.HasPrefix(c.param, "CP_") {
+			args = append(args, "-GCONTROL_PROCESSOR=1")
+		}
+		out, err := tool(t, "verilator", append(args, sources(t)...)...)
 		if err == nil || !strings.Contains(out, c.message) {
 			t.Errorf("%s: %v\n%s", c.param, err, tail(out))
 		}
@@ -170,24 +219,29 @@ func TestImpossibleParameters(t *testing.T) {
 // TestYosys reads and elaborates the NIC, turns its processes into logic and
 // looks for wires without a driver or with several, and for loops.
 func TestYosys(t *testing.T) {
-	script := fmt.Sprintf("read_verilog -sv -Irtl %s; hierarchy -check -top espalier_nic -chparam NUM_SA 16; proc; check -assert",
-		strings.Join(sources(t), " "))
-	if out, err := tool(t, "yosys", "-q", "-p", script); err != nil {
-		t.Errorf("%v\n%s", err, tail(out))
+	for processor := range 2 {
+		script := fmt.Sprintf("read_verilog -sv -Irtl %s; hierarchy -check -top espalier_nic -chparam NUM_SA 16 -chparam CONTROL_PROCESSOR %d; proc; check -assert",
+			strings.Join(sources(t), " "), processor)
+		if out, err := tool(t, "yosys", "-q", "-p", script); err != nil {
+			t.Errorf("CONTROL_PROCESSOR %d: %v\n%s", processor, err, tail(out))
+		}
 	}
 }
 
 // TestIcarus runs testdata/reset_tb.sv: from the reset on no output is X, also
-// while registers are read and frames go both ways.
+// while registers are read and frames go both ways; with a control processor
+// first while it is in reset, then while it runs.
 func TestIcarus(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "reset_tb")
-	args := append([]string{"-g2012", "-Irtl", "-s", "reset_tb", "-o", program}, sources(t)...)
-	if out, err := tool(t, "iverilog", append(args, "tests/lint/testdata/reset_tb.sv")...); err != nil {
-		t.Fatalf("%v\n%s", err, tail(out))
+	for processor := range 2 {
+		program := filepath.Join(t.TempDir(), "reset_tb")
+		args := []string{"-g2012", "-Irtl", "-s", "reset_tb", fmt.Sprintf("-Preset_tb.CONTROL_PROCESSOR=%d", processor), "-o", program}
+		if out, err := tool(t, "iverilog", append(append(args, sources(t)...), "tests/lint/testdata/reset_tb.sv")...); err != nil {
+			t.Fatalf("CONTROL_PROCESSOR %d: %v\n%s", processor, err, tail(out))
+		}
+		out, err := tool(t, "vvp", "-n", program)
+		if err != nil || !regexp.MustCompile(`(?m)^PASS \d+ checks`).MatchString(out) {
+			t.Errorf("CONTROL_PROCESSOR %d: %v\n%s", processor, err, tail(out))
+		}
+		t.Log(strings.TrimSpace(out))
 	}
-	out, err := tool(t, "vvp", "-n", program)
-	if err != nil || !regexp.MustCompile(`(?m)^PASS \d+ checks`).MatchString(out) {
-		t.Errorf("%v\n%s", err, tail(out))
-	}
-	t.Log(strings.TrimSpace(out))
 }

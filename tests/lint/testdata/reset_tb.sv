@@ -6,7 +6,7 @@
 
 `timescale 1ns / 1ps
 
-module reset_tb;
+module reset_tb #(parameter int CONTROL_PROCESSOR = 0);
 
     localparam int VECTORS = 8;
 
@@ -51,7 +51,8 @@ module reset_tb;
     espalier_nic #(
         .NUM_SA      (16),
         .NUM_QUEUES  (2),
-        .NUM_VECTORS (VECTORS)
+        .NUM_VECTORS (VECTORS),
+        .CONTROL_PROCESSOR (CONTROL_PROCESSOR)
     ) dut (
         .clk_i               (clk),
         .rst_i               (rst),
@@ -182,8 +183,10 @@ module reset_tb;
         begin
             @(posedge clk);
             awaddr <= a; wdata <= d; awvalid <= 1'b1; wvalid <= 1'b1;
+            @(negedge clk);
+            while (!awready || !wready) @(negedge clk); // they rise together: the slave holds one address and one word
             @(posedge clk);
-            awvalid <= 1'b0; wvalid <= 1'b0; // the slave holds one address and one word
+            awvalid <= 1'b0; wvalid <= 1'b0;
             @(negedge clk);
             while (!bvalid) @(negedge clk);
             @(posedge clk);
@@ -195,6 +198,8 @@ module reset_tb;
         begin
             @(posedge clk);
             araddr <= a; arvalid <= 1'b1;
+            @(negedge clk);
+            while (!arready) @(negedge clk);
             @(posedge clk);
             arvalid <= 1'b0;
             @(negedge clk);
@@ -221,6 +226,24 @@ module reset_tb;
         if (irq != '0) fired = fired + 1;
     end
 
+    // The control processor's program: reports READY and SELFTEST_PASSED; then for ever a heartbeat, CP_NEXT, CYCLES_LO, and
+    // for a slot posted a write and a read of SA_SPI, and the answer. Its last word is the CRC.
+    logic [31:0] image [0:15];
+    initial begin
+        image[0]  = 32'h400032B7; image[1]  = 32'h00C00313; image[2]  = 32'h0862A623; image[3]  = 32'h0802A423;
+        image[4]  = 32'h0802A383; image[5]  = 32'h40000E37; image[6]  = 32'h050E2E03; image[7]  = 32'hFE03D8E3;
+        image[8]  = 32'h01F3F393; image[9]  = 32'h40001E37; image[10] = 32'h047E2023; image[11] = 32'h040E2E03;
+        image[12] = 32'h0872A223; image[13] = 32'hFD9FF06F; image[14] = 32'h00000013; image[15] = 32'h94552FB0;
+    end
+
+    task automatic processor_pages;
+        begin
+            for (i = 32'h3000; i < 32'h30B4; i = i + 4) read32(i[17:0]);
+            for (i = 32'h4000; i < 32'h7000; i = i + 32'h3FC) read32(i[17:0]);
+            read32(18'h07000);
+        end
+    endtask
+
     integer i;
     initial begin
         repeat (4) @(posedge clk);
@@ -236,6 +259,20 @@ module reset_tb;
             read32(18'h10000 + i[17:0]);
             read32(18'h21000 + i[17:0]);
             read32(18'h12000 + i[17:0]); // a page that this build does not have
+        end
+        if (CONTROL_PROCESSOR != 0) begin
+            processor_pages;
+            write32(18'h03014, 32'd0);
+            for (i = 0; i < 16; i = i + 1) write32(18'h03018, image[i]);
+            write32(18'h03000, 32'd1); // RUN
+            value = '0;
+            while (value[3:0] != 4'hF) read32(18'h03004); // RUNNING, IMAGE_OK, READY, SELFTEST_PASSED
+            processor_pages;
+            for (i = 0; i < 32; i = i + 1) write32(18'h04480 + {i[15:0], 2'b00}, {8{i[3:0]}});
+            write32(18'h03040, 32'd9);
+            value = '0;
+            while (value != 32'h200) read32(18'h03048); // MBOX_DONE
+            processor_pages;
         end
         queue(18'h10000, RING_TX, CPL_TX);
         queue(18'h20000, RING_RX, CPL_RX);
@@ -262,7 +299,7 @@ module reset_tb;
     end
 
     initial begin
-        #2000000;
+        #100000;
         $display("FAIL: no end");
         $finish;
     end

@@ -176,6 +176,13 @@ func TestRandomAgainstModel(t *testing.T) {
 						}
 					}
 				}
+				if r.Intn(12) == 0 { // the control processor
+					v := r.Intn(min(vectors+2, 32))
+					fmt.Fprintf(&script, "%d cp %d\n", cycle, v)
+					if v < vectors {
+						coming[v]++
+					}
+				}
 				if r.Intn(40) == 0 {
 					set := bits()
 					fmt.Fprintf(&script, "%d set %d\n", cycle, set)

@@ -59,7 +59,7 @@ int main() {
         edge();
         cycle++;
         dut.arm_i = dut.cause_clear_i = dut.set_i = 0;
-        dut.tx_event_valid_i = dut.rx_event_valid_i = 0;
+        dut.tx_event_valid_i = dut.rx_event_valid_i = dut.cp_event_valid_i = 0;
     };
     char what[16];
     unsigned a, b, c;
@@ -84,7 +84,10 @@ int main() {
             }
         } else {
             if (std::scanf("%u", &a) != 1) return 2;
-            if (is("mask")) put(dut.mask_i, 0, NUM_VECTORS, a);
+            if (is("cp")) {
+                dut.cp_event_valid_i = 1;
+                dut.cp_event_vector_i = static_cast<CData>(a);
+            } else if (is("mask")) put(dut.mask_i, 0, NUM_VECTORS, a);
             else if (is("arm")) put(dut.arm_i, 0, NUM_VECTORS, a);
             else if (is("clear")) put(dut.cause_clear_i, 0, NUM_VECTORS, a);
             else if (is("set")) put(dut.set_i, 0, NUM_VECTORS, a);

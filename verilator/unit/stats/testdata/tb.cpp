@@ -46,11 +46,12 @@ int main() {
         dut.rx_err_dma_i = mask >> 13 & 1;
     };
     // The request is held until it is answered, in the next cycle.
-    auto access = [&](unsigned address, bool write) {
+    auto access = [&](unsigned address, bool write, bool peek = false) {
         const uint64_t at = cycle;
         dut.reg_valid_i = 1;
         dut.reg_write_i = write;
         dut.reg_addr_i = address;
+        dut.reg_peek_i = peek;
         edge();
         if (!dut.reg_ready_o) {
             std::printf("no answer\n");
@@ -86,6 +87,9 @@ int main() {
         } else if (is("read")) {
             if (std::scanf("%u", &a) != 1) return 2;
             access(a, false);
+        } else if (is("peek")) { // a read that latches nothing
+            if (std::scanf("%u", &a) != 1) return 2;
+            access(a, false, true);
         } else if (is("write")) {
             if (std::scanf("%u %u", &a, &b) != 2) return 2;
             access(a, true);
