@@ -250,6 +250,7 @@ func TestAddRefusals(t *testing.T) {
 		{"three headers", set(func(e *AddSA, s *SecurityAssociation) { e.NumExtHdrs = 3 }), StatusInvalidData, "NumExtHdrs"},
 		{"unknown flag", set(func(e *AddSA, s *SecurityAssociation) { e.Flags = 2 }), StatusInvalidData, "Flags"},
 		{"IPv4 address, IPv6 flag", set(func(e *AddSA, s *SecurityAssociation) { e.Flags = FlagIPv6 }), StatusInvalidData, "Src"},
+		{"IPv6 addresses, no flag", func() *AddSA { e := gcm(1, FlagIPv6); e.Flags = 0; return e }, StatusInvalidData, "Src"},
 		{"two UDP layouts", set(func(e *AddSA, s *SecurityAssociation) { e.UDPESP = 3 }), StatusInvalidData, "UdpEspEncapsulation"},
 		{"UDP layout", set(func(e *AddSA, s *SecurityAssociation) { e.UDPESP = 1 }), StatusNotSupported, "UdpEspEncapsulation"},
 		{"unknown SA flag", set(func(e *AddSA, s *SecurityAssociation) { s.Flags = 2 }), StatusInvalidData, "SecAssoc[0].Flags"},
@@ -594,6 +595,59 @@ func TestConfigRace(t *testing.T) {
 	}
 	if n := len(b.driver.ListSAs()); n != 0 {
 		t.Errorf("%d SAs are left in the NIC", n)
+	}
+}
+
+// TestConfigChangedMeanwhile: an ADD_SA that was carried out while the
+// configuration changed under it is taken back and refused (CFG-7).
+func TestConfigChangedMeanwhile(t *testing.T) {
+	b := newBench(t, Options{})
+	off := Parameters{IPsecV2: 1}
+	b.nic = &hookedDevice{device: b.nic, afterAdd: func() {
+		if err := b.SetParameters(b.ctx, off); err != nil {
+			t.Error(err)
+		}
+	}}
+	list := []*AddSA{gcm(1, 0), gcm(2, FlagInbound)}
+	err := b.AddSA(b.ctx, list...)
+	refusedAs(t, err, StatusNotSupported, "SecAssoc[0].Operation")
+	if list[0].OffloadHandle != 0 || list[1].OffloadHandle != 0 || len(b.ListSAs()) != 0 || len(b.driver.ListSAs()) != 0 {
+		t.Error("an SA is left that the configuration forbids")
+	}
+	off.IPsecV2 = 3 // a change that leaves the algorithm on
+	if err := b.SetParameters(b.ctx, off); err != nil {
+		t.Fatal(err)
+	}
+	b.add(t, gcm(1, 0))
+}
+
+// TestDeletedOnce: of many deletions of one SA at once one succeeds.
+func TestDeletedOnce(t *testing.T) {
+	b := newBench(t, Options{})
+	for range 20 {
+		h := b.add(t, gcm(1, 0))
+		e, err := b.find(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.mu.Lock() // as a request under way: all deletions wait for it
+		var deleted atomic.Int64
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if err := b.DeleteSA(b.ctx, h); err == nil {
+					deleted.Add(1)
+				} else if StatusOf(err) != StatusInvalidParameter {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		e.mu.Unlock()
+		wg.Wait()
+		if deleted.Load() != 1 {
+			t.Fatalf("%d deletions of one SA succeeded", deleted.Load())
+		}
 	}
 }
 

@@ -19,12 +19,22 @@ func drawHardware(t *rapid.T) *driver.Capabilities {
 	flag := func(name string) bool { return rapid.IntRange(0, 7).Draw(t, name) != 1 }
 	return &driver.Capabilities{
 		SACapacity: rapid.IntRange(0, 3).Draw(t, "capacity"),
-		Encryption: rapid.Uint16().Draw(t, "encryption"), Authentication: rapid.Uint8().Draw(t, "authentication"),
+		Encryption: mask[uint16](t, "encryption", 9), Authentication: mask[uint8](t, "authentication", 6),
 		IPv4: flag("IPv4"), IPv6: flag("IPv6"), IPv4Options: flag("options"), IPv6ExtHeaders: flag("headers"),
 		AH: flag("AH"), ESP: flag("ESP"), AHESP: flag("AHESP"), Transport: flag("transport"), Tunnel: flag("tunnel"),
 		TransportTunnel: flag("nested"), LSO: flag("LSO"), ESN: flag("ESN"),
-		UDPESP: rapid.Uint8().Draw(t, "UDP"), EncapsulationMask: rapid.Uint8().Draw(t, "framing"),
+		UDPESP: mask[uint8](t, "UDP", 8), EncapsulationMask: mask[uint8](t, "framing", 8),
 	}
+}
+
+// mask draws each bit by itself: rapid's numbers are mostly small.
+func mask[T uint8 | uint16](t *rapid.T, name string, bits int) (m T) {
+	for i, set := range rapid.SliceOfN(rapid.Bool(), bits, bits).Draw(t, name) {
+		if set {
+			m |= 1 << i
+		}
+	}
+	return m
 }
 
 func drawKeywords(t *rapid.T) Keywords {

@@ -47,3 +47,15 @@ func (d *crookedDevice) SAStates(ctx context.Context) iter.Seq2[driver.SAState, 
 		}
 	}
 }
+
+// hookedDevice calls afterAdd when SAs were added, before the adapter knows.
+type hookedDevice struct {
+	device
+	afterAdd func()
+}
+
+func (d *hookedDevice) AddSAs(ctx context.Context, sas []driver.SA) ([]driver.Handle, []error) {
+	handles, errs := d.device.AddSAs(ctx, sas)
+	d.afterAdd()
+	return handles, errs
+}
