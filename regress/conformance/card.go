@@ -11,6 +11,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/offload"
+	"github.com/espalier-nic/espalier/hwmodel/esp"
 )
 
 // card is one NIC under test as a host with IPsecOV2 sees it: through an
@@ -50,14 +51,7 @@ func (b *Bench) insertWith(ctx context.Context, opts offload.Options, nicOpts dr
 	})
 	b.atEnd(func() error { cancel(); return nil })
 	h.prepare = func(buffer *driver.Buffer, f *outgoing) (driver.TXPacket, error) {
-		send := offload.Send{Buffer: buffer, Length: len(f.frame), Info: f.info}
-		send.Info[offload.SlotIPsec] = uint64(f.offload)
-		if f.offload != 0 {
-			// The trailer's last two bytes are in front of the ICV.
-			trailer := f.frame[max(0, len(f.frame)-18):]
-			header := offload.SendHeader{PadLength: trailer[0], NextHeader: trailer[1], ESPOffset: uint8((f.espOffset - ethernetLen) / 4)}
-			send.Info[offload.SlotIPsecHeader] = uint64(header.Word())
-		}
+		send := offload.Send{Buffer: buffer, Length: len(f.frame), Info: f.words()}
 		return a.PrepareSend(&send)
 	}
 	h.words = func(p *driver.RXPacket) (uint32, uint32) {
@@ -65,6 +59,19 @@ func (b *Bench) insertWith(ctx context.Context, opts offload.Options, nicOpts dr
 		return uint32(info[offload.SlotIPsec]), uint32(info[offload.SlotIPsecHeader])
 	}
 	return c, nil
+}
+
+// words are the out-of-band words of a frame to send.
+func (f *outgoing) words() offload.NetBufferListInfo {
+	info := f.info
+	info[offload.SlotIPsec] = uint64(f.offload)
+	if f.offload != 0 {
+		// The trailer's last two bytes are in front of the ICV.
+		trailer := f.frame[max(0, len(f.frame)-esp.ICVLen-esp.TrailerLen):]
+		header := offload.SendHeader{PadLength: trailer[0], NextHeader: trailer[1], ESPOffset: uint8((f.espOffset - ethernetLen) / 4)}
+		info[offload.SlotIPsecHeader] = uint64(header.Word())
+	}
+	return info
 }
 
 // insertActive is insert with the encapsulation set.

@@ -58,6 +58,7 @@ var checks = map[string]Check{
 	"pause":             pause,
 	"halt-wipes-keys":   haltWipesKeys,
 	"rekeying":          rekeying,
+	"fail-over":         failOver,
 	"slot-copying":      slotCopying,
 
 	"unstated-shapes-untouched": unstatedShapesUntouched,

@@ -27,7 +27,7 @@ func TestRows(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.ID, func(t *testing.T) {
 			t.Parallel()
-			report, err := Run(context.Background(), goNIC, Options{Rows: []string{row.ID}, Timeout: 2 * time.Minute})
+			report, err := Run(context.Background(), goNIC, Options{Rows: []string{row.ID}, Quick: testing.Short(), Timeout: 2 * time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -231,7 +231,7 @@ func receiveSyntax(ctx context.Context, b *Bench) error {
 				err = r.failed(frame, t.handle, wordSyntax)
 			}
 			if err != nil {
-				return fmt.Errorf("Pad Length %d of a payload of %d: %w", c.padLength, c.payload, err)
+				return fmt.Errorf("a Pad Length of %d in a payload of %d: %w", c.padLength, c.payload, err)
 			}
 		}
 		return nil

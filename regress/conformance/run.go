@@ -89,6 +89,8 @@ type Options struct {
 	Rows []string
 	// Full does everything as often as the table asks for.
 	Full bool
+	// Quick does things as seldom on a model as on simulated RTL.
+	Quick bool
 	// Jobs is how many rows are checked at once, at least 1.
 	Jobs int
 	// Timeout bounds one check; 0 is none.
@@ -172,7 +174,7 @@ func runCheck(ctx context.Context, target Target, name string, opts Options) (sc
 		ctx, cancel = context.WithTimeout(ctx, opts.Timeout)
 		defer cancel()
 	}
-	b := &Bench{target: target, full: opts.Full}
+	b := &Bench{target: target, full: opts.Full, quick: opts.Quick}
 	err = checks[name](ctx, b)
 	return b.scales, errors.Join(err, b.close())
 }

@@ -299,7 +299,7 @@ func ipParity(ctx context.Context, b *Bench) error {
 	}
 	for i := range outcomes[0] {
 		if outcomes[0][i] != outcomes[1][i] {
-			return fmt.Errorf("IPv4: %s; IPv6: %s", outcomes[0][i], outcomes[1][i])
+			return fmt.Errorf("over IPv4: %s; over IPv6: %s", outcomes[0][i], outcomes[1][i])
 		}
 	}
 	return nil
