@@ -20,7 +20,7 @@ CAPTURES := $(wildcard tests/captures/*.pcap)
 
 export ESPALIER_PYTHON := $(CURDIR)/build/venv/bin/python
 
-.PHONY: help run test bench soak build firmware sim sim-trace lint format format-check vet regs setup setup-run setup-test clean
+.PHONY: help run test bench conformance soak build firmware sim sim-trace lint format format-check vet regs setup setup-run setup-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ format-check:
 
 bench: build sim ## cycles per packet, latency, SA install, simulator and driver speed: a table and JSON
 	@bin/espalier bench --out out/bench
+
+conformance: build sim ## hold both NICs to IPsec Offload Version 2, requirement by requirement; writes docs/conformance.md
+	@bin/espalier conformance --device gonic,sim --out docs/conformance.md
 
 soak: setup-test sim ## the property tests for much longer, with new seeds each time
 	$(GO) test -timeout 4h -count=1 ./tests/property -args -soak=1h

@@ -311,7 +311,7 @@ func mutatedRequests(ctx context.Context, b *Bench) error {
 	if err != nil {
 		return err
 	}
-	n := b.count(1_000_000, 1_000_000, 3000)
+	n := b.count(1_000_000, 1_000_000, 1000)
 	rng := rand.New(rand.NewPCG(8, 9))
 	f, g := esnFlow(0x700, true, false, 7), newFlow(0x701, false, true, 32)
 	templates := []struct {

@@ -4,7 +4,12 @@ package conformance
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,26 +21,56 @@ var goNIC = Target{Name: "gonic", Open: func(ctx context.Context, number int) (*
 	return regress.OpenPort(ctx, regress.DeviceConfig{Device: "gonic", Seed: 1}, number)
 }}
 
+var rowsFlag = flag.String("rows", "", "check only these rows, ids with commas between them")
+
+// checked is the one run that all tests here look at.
+var checked = sync.OnceValues(func() (*Report, error) {
+	opts := Options{Quick: testing.Short(), Jobs: runtime.GOMAXPROCS(0), Timeout: 2 * time.Minute}
+	if *rowsFlag != "" {
+		opts.Rows = strings.Split(*rowsFlag, ",")
+	}
+	return Run(context.Background(), goNIC, opts)
+})
+
 // TestRows has one subtest for each row of the table, on the Go NIC. A row
 // without checks is no failure here; that rows do not lose their checks is
 // TestDocument's business.
 func TestRows(t *testing.T) {
-	rows, err := Rows()
+	report, err := checked()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range rows {
-		t.Run(row.ID, func(t *testing.T) {
-			t.Parallel()
-			report, err := Run(context.Background(), goNIC, Options{Rows: []string{row.ID}, Quick: testing.Short(), Timeout: 2 * time.Minute})
-			if err != nil {
-				t.Fatal(err)
+	for _, r := range report.Results {
+		t.Run(r.ID, func(t *testing.T) {
+			if r.Status == Fail {
+				t.Errorf("%s: %s", r.Feature, r.Failure)
 			}
-			if r := report.Results[0]; r.Status == Fail {
-				t.Errorf("%s, %s: %s", r.ID, r.Feature, r.Failure)
-			}
-			t.Logf("%s %s %.2f s", report.Results[0].Status, report.Results[0].ScaleText(), report.Results[0].Seconds)
+			t.Logf("%s %s, %.2f s", r.Status, r.ScaleText(), r.Seconds)
 		})
+	}
+}
+
+// TestDocument: docs/conformance.md says of the Go NIC what is the case.
+func TestDocument(t *testing.T) {
+	report, err := checked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range Outdated(string(page), report) {
+		t.Errorf("docs/conformance.md: %s; `make conformance` writes it anew", wrong)
+	}
+	// And it would say so if it were not.
+	if len(report.Results) > 0 {
+		broken := *report
+		broken.Results = append([]Result(nil), report.Results...)
+		broken.Results[0].Status = Fail
+		if len(Outdated(string(page), &broken)) == 0 {
+			t.Error("a page with another status passes")
+		}
 	}
 }
 

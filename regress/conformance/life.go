@@ -149,8 +149,7 @@ func resetKeepsSAs(ctx context.Context, b *Bench) error {
 	if err != nil {
 		return err
 	}
-	_ = c.indicated()
-	for range 3 {
+	for range b.count(3, 3, 1) {
 		err := c.survives(ctx, all, func() (offload.ResetReport, error) { return c.a.Reset(ctx) })
 		if err != nil {
 			return err
@@ -217,7 +216,7 @@ func standbyKeepsSAs(ctx context.Context, b *Bench) error {
 	if err != nil {
 		return err
 	}
-	for range 2 {
+	for range b.count(2, 2, 1) {
 		err := c.survives(ctx, all, func() (offload.ResetReport, error) {
 			if err := c.a.Standby(ctx); err != nil {
 				return offload.ResetReport{}, err

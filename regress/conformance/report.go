@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -99,4 +100,36 @@ func OriginTitle(o Origin) string {
 		return "of both"
 	}
 	return string(o)
+}
+
+// Outdated compares a page that Markdown has written with a report and says
+// where the page is wrong. Remarks are not compared: they tell how often things
+// were done.
+func Outdated(page string, report *Report) (wrong []string) {
+	lines := map[string][]string{}
+	column := -1
+	for _, line := range strings.Split(page, "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		if cells[0] == "id" {
+			column = slices.Index(cells, DeviceTitle(report.Device))
+		}
+		lines[cells[0]] = cells
+	}
+	if column < 0 {
+		return []string{fmt.Sprintf("there is no column for %s", DeviceTitle(report.Device))}
+	}
+	for i := range report.Results {
+		r := &report.Results[i]
+		cells := lines[r.ID]
+		want := []string{r.ID, r.Feature, r.Requires, r.TagText()}
+		switch {
+		case len(cells) <= column:
+			wrong = append(wrong, fmt.Sprintf("%s is missing", r.ID))
+		case !slices.Equal(cells[:len(want)], want):
+			wrong = append(wrong, fmt.Sprintf("%s is another row than in the data", r.ID))
+		case strings.TrimSpace(cells[column]) != cell(r.Status):
+			wrong = append(wrong, fmt.Sprintf("%s is %q for %s, found was %q", r.ID, cells[column], DeviceTitle(report.Device), cell(r.Status)))
+		}
+	}
+	return wrong
 }
