@@ -26,6 +26,9 @@ type bench struct {
 
 const benchSlots = 16
 
+// presences are the two kinds of NIC, by who manages the SAs.
+var presences = map[string]nic.Presence{"window": nic.Absent, "mailbox": nic.Present}
+
 func newBench(t testing.TB, opts Options) *bench {
 	return newBenchOn(t, opts, nic.Options{Slots: benchSlots})
 }
@@ -254,6 +257,3 @@ func (b *bench) exchange(t testing.TB, handle OffloadHandle, frame []byte) recei
 	}
 	return got[0]
 }
-
-// sequenceOf is the low sequence number in an IPv4 ESP frame.
-func sequenceOf(frame []byte) uint32 { return binary.BigEndian.Uint32(frame[14+20+4:]) }

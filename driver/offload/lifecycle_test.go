@@ -46,7 +46,7 @@ func TestReset(t *testing.T) {
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, Options{})
+			b := newBenchOn(t, Options{}, nic.Options{Slots: benchSlots, ControlProcessor: nic.Present})
 			b.activate(t)
 			out, in := b.add(t, esn(gcm(1, 0), 4)), b.add(t, esn(gcm(1, FlagInbound), 4))
 			six := b.add(t, gcm(2, FlagInbound|FlagIPv6|FlagTunnel))
@@ -228,8 +228,14 @@ type modelSA struct {
 // owns its SPIs, so that its own order is the order of its SAs; capacity, which
 // all share, is checked by counting.
 func TestLinearised(t *testing.T) {
+	for name, processor := range presences {
+		t.Run(name, func(t *testing.T) { testLinearised(t, processor) })
+	}
+}
+
+func testLinearised(t *testing.T, processor nic.Presence) {
 	const workers, rounds, slots = 64, 200, 192
-	b := newBenchOn(t, Options{}, nic.Options{Slots: slots})
+	b := newBenchOn(t, Options{}, nic.Options{Slots: slots, ControlProcessor: processor})
 	b.activate(t)
 	models := make([]map[OffloadHandle]modelSA, workers)
 	var full int64
@@ -330,7 +336,13 @@ func TestLinearised(t *testing.T) {
 // TestResetUnderRequests: resets between requests of many goroutines lose no SA
 // and bring none back.
 func TestResetUnderRequests(t *testing.T) {
-	b := newBenchOn(t, Options{}, nic.Options{Slots: 64})
+	for name, processor := range presences {
+		t.Run(name, func(t *testing.T) { testResetUnderRequests(t, processor) })
+	}
+}
+
+func testResetUnderRequests(t *testing.T, processor nic.Presence) {
+	b := newBenchOn(t, Options{}, nic.Options{Slots: 64, ControlProcessor: processor})
 	b.activate(t)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

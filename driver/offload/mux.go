@@ -40,6 +40,11 @@ type Mux struct {
 
 	configuring sync.Mutex // one change of configuration or of members at a time
 
+	// reserved are SAs being added: with those there they are at most the
+	// team's capacity.
+	adding   sync.Mutex
+	reserved map[*Adapter]int
+
 	mu     sync.RWMutex
 	mode   MuxMode
 	usable []bool
@@ -57,7 +62,7 @@ func NewMux(mode MuxMode, members ...*Adapter) (*Mux, error) {
 		return nil, withOp(op, refuse(StatusInvalidParameter, "mode", uint8(mode), "0 and 1"))
 	}
 	seen := make(map[*Adapter]bool)
-	m := &Mux{mode: mode, members: append([]*Adapter(nil), members...)}
+	m := &Mux{mode: mode, reserved: make(map[*Adapter]int), members: append([]*Adapter(nil), members...)}
 	for i, a := range members {
 		if a == nil || seen[a] {
 			return nil, withOp(op, refuse(StatusInvalidParameter, fmt.Sprintf("member %d", i), "none, or a member already", "adapters that differ"))
@@ -288,7 +293,8 @@ func (m *Mux) AddSA(ctx context.Context, entries ...*AddSA) error {
 	}
 	limits := *a.config.Load()
 	limits.current = m.CurrentConfiguration()
-	room := int(limits.current.IPsecV2.SAOffloadCapacity) - a.table.count()
+	room, release := m.reserve(a, int(limits.current.IPsecV2.SAOffloadCapacity), len(entries))
+	defer release()
 	var first error
 	var possible []*AddSA
 	for i, e := range entries {
@@ -301,7 +307,8 @@ func (m *Mux) AddSA(ctx context.Context, entries ...*AddSA) error {
 				err = e.checkOffered(&limits, a.nic.Capabilities().ICVLengths, &a.opts)
 			}
 			if err == nil && len(possible) >= room {
-				err = refuse(StatusResources, "SA", fmt.Sprintf("number %d", a.table.count()+len(possible)+1), fmt.Sprintf("%d SAs", limits.current.IPsecV2.SAOffloadCapacity))
+				err = refuse(StatusResources, "SA", fmt.Sprintf("number %d", limits.current.IPsecV2.SAOffloadCapacity+1),
+					fmt.Sprintf("%d SAs", limits.current.IPsecV2.SAOffloadCapacity))
 			}
 		}
 		if err == nil {
@@ -320,6 +327,19 @@ func (m *Mux) AddSA(ctx context.Context, entries ...*AddSA) error {
 		return first
 	}
 	return a.AddSA(ctx, possible...)
+}
+
+// reserve sets room for up to want SAs on a member aside, until release.
+func (m *Mux) reserve(a *Adapter, capacity, want int) (room int, release func()) {
+	m.adding.Lock()
+	defer m.adding.Unlock()
+	room = max(0, min(want, capacity-a.table.count()-m.reserved[a]))
+	m.reserved[a] += room
+	return room, func() {
+		m.adding.Lock()
+		defer m.adding.Unlock()
+		m.reserved[a] -= room
+	}
 }
 
 // AddSAEx is as Adapter.AddSAEx, see AddSA.

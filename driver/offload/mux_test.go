@@ -3,6 +3,8 @@
 package offload
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/espalier-nic/espalier/driver"
@@ -135,6 +137,45 @@ func TestMux(t *testing.T) {
 	refusedAs(t, err, StatusInvalidParameter, "members")
 	_, err = NewMux(ActiveStandby, first.Adapter, first.Adapter)
 	refusedAs(t, err, StatusInvalidParameter, "member 1")
+}
+
+// TestMuxCapacity: goroutines that add at once get no more SAs than the smaller
+// member has room for.
+func TestMuxCapacity(t *testing.T) {
+	first, second := newBenchOn(t, Options{}, nic.Options{Slots: 64}), newBenchOn(t, Options{}, nic.Options{Slots: 10})
+	m, err := NewMux(ActiveStandby, first.Adapter, second.Adapter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var added atomic.Int64
+	var wg sync.WaitGroup
+	for g := range 16 {
+		wg.Go(func() {
+			list := []*AddSA{gcm(uint32(2*g+1), 0), gcm(uint32(2*g+2), 0)}
+			err := m.AddSA(first.ctx, list...)
+			for _, e := range list {
+				if e.OffloadHandle != 0 {
+					added.Add(1)
+				} else if StatusOf(e.Refused) != StatusResources {
+					t.Error(e.Refused)
+				}
+			}
+			if err != nil && StatusOf(err) != StatusResources {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if added.Load() > 10 {
+		t.Errorf("%d SAs were added, the team has room for 10", added.Load())
+	}
+	// What was set aside is free again.
+	for n := added.Load(); n < 10; n++ {
+		if err := m.AddSA(first.ctx, gcm(uint32(100+n), 0)); err != nil {
+			t.Error(err)
+		}
+	}
+	refusedAs(t, m.AddSA(first.ctx, gcm(99, 0)), StatusResources, "SA")
 }
 
 // TestCopyInfo is MUX-2: exactly the slots that NDIS documents are copied.

@@ -429,10 +429,7 @@ func TestMutatedRequests(t *testing.T) {
 	b := newBench(t, Options{})
 	kept := b.add(t, esn(gcm(1, FlagInbound), 3))
 	requests := seeds(kept)
-	var oids []OID
-	for _, oid := range []OID{OIDAddSA, OIDAddSAEx, OIDUpdateSA, OIDDeleteSA, OIDTCPOffloadParameters, OIDOffloadEncapsulation} {
-		oids = append(oids, oid)
-	}
+	oids := []OID{OIDAddSA, OIDAddSAEx, OIDUpdateSA, OIDDeleteSA, OIDTCPOffloadParameters, OIDOffloadEncapsulation}
 	r := rand.New(rand.NewPCG(1, 2))
 	outcomes := map[Status]int{}
 	start := time.Now()
