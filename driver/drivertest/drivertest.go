@@ -39,9 +39,10 @@ type Harness struct {
 	Open func(t testing.TB) Device
 	// Firmware is the image for the control processor, nil where none is needed.
 	Firmware []byte
-	// Break makes the control processor go wrong; nil: what needs it is not
-	// tested.
-	Break func(t testing.TB, d Device, f Fault)
+	// Break makes the control processor go wrong, and returns false if this kind
+	// of NIC cannot go wrong that way on request; then that is not tested. nil:
+	// never.
+	Break func(t testing.TB, d Device, f Fault) bool
 }
 
 // Fault is a way in which the control processor goes wrong.

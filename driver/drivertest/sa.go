@@ -215,11 +215,17 @@ func testSATableFull(t *testing.T, h Harness) {
 	b := h.open(t, driver.Options{})
 	capacity := b.Capabilities().SACapacity
 	sa := newFlow(t, kind{keyLen: 16}, 1).out
+	sas := make([]driver.SA, capacity)
+	for i := range sas {
+		sas[i] = sa
+		sas[i].SPI = uint32(i + 1)
+	}
 	handles := map[driver.Handle]bool{}
 	var last driver.Handle
-	for i := range capacity {
-		sa.SPI = uint32(i + 1)
-		last = b.addSA(t, sa)
+	added, errs := b.AddSAs(b.ctx, sas)
+	for i, err := range errs {
+		ok(t, err)
+		last = added[i]
 		if handles[last] {
 			t.Fatalf("handle %v twice", last)
 		}

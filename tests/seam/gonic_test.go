@@ -90,7 +90,7 @@ func TestDriverGoNIC(t *testing.T) {
 }
 
 // breakGoNIC injects a fault into the control processor.
-func breakGoNIC(t testing.TB, d drivertest.Device, f drivertest.Fault) {
+func breakGoNIC(t testing.TB, d drivertest.Device, f drivertest.Fault) bool {
 	t.Helper()
 	fault := map[drivertest.Fault]nic.ProcessorFault{
 		drivertest.Trap: nic.FaultTrap, drivertest.Hang: nic.FaultHang, drivertest.AnswerTwice: nic.FaultAnswerTwice,
@@ -99,4 +99,5 @@ func breakGoNIC(t testing.TB, d drivertest.Device, f drivertest.Fault) {
 	if err := d.Function.(*nic.NIC).InjectFault(fault); err != nil {
 		t.Fatal(err)
 	}
+	return true
 }

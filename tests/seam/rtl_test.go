@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/espalier-nic/espalier/driver/drivertest"
+	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/firmware"
+	"github.com/espalier-nic/espalier/regs"
 	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 	"github.com/espalier-nic/espalier/verilator/simbuild"
 )
@@ -31,30 +34,79 @@ func (w *rtlWire) Receive() ([]byte, error) {
 	return bytes.Clone(w.buffer[:info.Size]), err
 }
 
-// TestDriverRTL runs the driver's suite on the NIC's RTL, with a host and a MAC
-// that always keep up, and with ones that do not.
+// TestDriverRTL runs the driver's suite on the NIC's RTL, with a control processor
+// and without, with a host and a MAC that always keep up and with ones that do not.
 func TestDriverRTL(t *testing.T) {
-	lib, err := rtlbridge.Load(simbuild.Library(t, simbuild.Design{}))
+	image, err := firmware.Build(firmware.WithFaults)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, config := range map[string]rtlbridge.Config{
-		"steady": {},
-		"shaky": {Seed: 7, Options: rtlbridge.Options{
-			"mem_read_latency_min": 20, "mem_read_latency_max": 200,
-			"mem_write_latency_min": 5, "mem_write_latency_max": 100,
-			"mem_stall_percent": 20, "mem_reorder": 1,
-			"mac_rx_gap_max": 30, "mac_rx_stall_percent": 10, "mac_tx_stall_percent": 20,
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			drivertest.Run(t, drivertest.Harness{Open: func(t testing.TB) drivertest.Device {
-				f, err := rtlbridge.Open(lib, config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return drivertest.Device{Function: f, Wire: &rtlWire{port: f.Port(), buffer: make([]byte, 16<<10)}}
-			}})
-		})
+	faulty, err := firmware.Load(image)
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, kind := range []struct {
+		name, parameter string
+		harness         drivertest.Harness
+	}{
+		{"window", "CONTROL_PROCESSOR=0", drivertest.Harness{}},
+		{"mailbox", "CONTROL_PROCESSOR=1", drivertest.Harness{Firmware: faulty.Bytes, Break: breakFirmware}},
+	} {
+		lib, err := rtlbridge.Load(simbuild.Library(t, simbuild.Design{Name: kind.name, Params: []string{kind.parameter}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, config := range map[string]rtlbridge.Config{
+			"steady": {},
+			"shaky": {Seed: 7, Options: rtlbridge.Options{
+				"mem_read_latency_min": 20, "mem_read_latency_max": 200,
+				"mem_write_latency_min": 5, "mem_write_latency_max": 100,
+				"mem_stall_percent": 20, "mem_reorder": 1,
+				"mac_rx_gap_max": 30, "mac_rx_stall_percent": 10, "mac_tx_stall_percent": 20,
+			}},
+		} {
+			t.Run(kind.name+"/"+name, func(t *testing.T) {
+				h := kind.harness
+				h.Open = func(t testing.TB) drivertest.Device {
+					f, err := rtlbridge.Open(lib, config)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return drivertest.Device{Function: f, Wire: &rtlWire{port: f.Port(), buffer: make([]byte, 16<<10)}}
+				}
+				drivertest.Run(t, h)
+			})
+		}
+	}
+}
+
+// faultOp is the operation of the firmware for tests that makes it fail.
+const faultOp = 0xF0
+
+// breakFirmware makes the firmware for tests fail, by a command in the last slot,
+// behind the driver's back.
+func breakFirmware(t testing.TB, d drivertest.Device, f drivertest.Fault) bool {
+	t.Helper()
+	number, ok := map[drivertest.Fault]uint32{drivertest.Trap: 0, drivertest.Hang: 1, drivertest.AnswerTwice: 4}[f]
+	if !ok {
+		return false
+	}
+	bar, err := d.Function.BAR(pcie.RegisterBAR)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const slot = regs.MboxSizeSlots - 1
+	for _, w := range []struct {
+		offset uint64
+		value  uint32
+	}{
+		{regs.MailboxCommandOffset + slot*regs.MboxSizeStride, uint32(regs.MboxCommandHeader(0).WithOpcode(faultOp))},
+		{regs.MailboxCommandOffset + slot*regs.MboxSizeStride + 4*regs.MailboxCommandHandleWord, number},
+		{regs.MboxDoorbellOffset, slot},
+	} {
+		if err := bar.Write32(w.offset, w.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return true
 }
