@@ -172,7 +172,7 @@ module espalier_selftest #(
                 word_q <= '0;
                 if (r_valid) begin
                     result_q <= r_status;
-                    length_q <= r_len[8:0];
+                    length_q <= r_status == espalier_pkg::CRYPT_ERROR ? '0 : r_len[8:0];
                     state_q  <= r_status == espalier_pkg::CRYPT_ERROR ? IDLE : STORE;
                 end
             end

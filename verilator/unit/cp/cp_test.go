@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/espalier-nic/espalier/regs"
-	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 )
 
 func TestIdentity(t *testing.T) {
@@ -516,9 +515,4 @@ func TestAccessTimes(t *testing.T) {
 			}
 		}
 	}
-}
-
-// stressed makes the host's bus as unkind as the protocols allow.
-func stressed() rtlbridge.Options {
-	return rtlbridge.Options{"mem_read_latency_min": 10, "mem_read_latency_max": 150, "mem_stall_percent": 20}
 }
