@@ -176,6 +176,18 @@ func TestMuxCapacity(t *testing.T) {
 		}
 	}
 	refusedAs(t, m.AddSA(first.ctx, gcm(99, 0)), StatusResources, "SA")
+
+	// Nor does one that comes while the last are being added.
+	if err := m.DeleteSA(first.ctx, first.ListSAs()[0].Handle, first.ListSAs()[1].Handle); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	first.nic = &hookedDevice{device: first.nic, afterAdd: func() {
+		once.Do(func() { refusedAs(t, m.AddSA(first.ctx, gcm(202, 0)), StatusResources, "SA") })
+	}}
+	if err := m.AddSA(first.ctx, gcm(200, 0), gcm(201, 0)); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestCopyInfo is MUX-2: exactly the slots that NDIS documents are copied.
