@@ -663,3 +663,29 @@ func TestNewRefuses(t *testing.T) {
 		t.Errorf("ended context: %v", err)
 	}
 }
+
+// BenchmarkAddDelete adds lists of 32 SAs and deletes them.
+func BenchmarkAddDelete(b *testing.B) {
+	for name, processor := range presences {
+		b.Run(name, func(b *testing.B) {
+			bed := newBenchOn(b, Options{}, nic.Options{ControlProcessor: processor})
+			list := make([]*AddSA, 32)
+			handles := make([]OffloadHandle, len(list))
+			for i := range list {
+				list[i] = gcm(uint32(i+1), FlagInbound)
+			}
+			for b.Loop() {
+				if err := bed.AddSA(context.Background(), list...); err != nil {
+					b.Fatal(err)
+				}
+				for i, e := range list {
+					handles[i] = e.OffloadHandle
+				}
+				if err := bed.DeleteSA(context.Background(), handles...); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(list)), "ns/SA")
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/viper"
 	"pgregory.net/rapid"
 
 	"github.com/espalier-nic/espalier/driver"
@@ -153,6 +154,15 @@ func TestKeywords(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s = %s: %v", c.name, c.value, err)
 		}
+	}
+	// As a section of a configuration file, whose reader folds case.
+	v := viper.New()
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(strings.NewReader("offload:\n  '*IPsecOffloadV2': 2\n  '*LsoV2IPv6': 0\n  '*TCPChecksumOffloadIPv4': 1\n")); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := ParseKeywords(v.GetStringMapString("offload")); err != nil || k != want {
+		t.Errorf("from a configuration file: %+v, error %v", k, err)
 	}
 	// Every keyword reaches a field of its own.
 	seen := map[string]string{}
