@@ -33,13 +33,13 @@ build: setup-run firmware ## bin/espalier
 	@$(GO) build -o bin/espalier ./cmd/espalier
 
 firmware: setup-run ## the program of the NIC's control processor, build/firmware/espalier_fw.bin
-	@echo "firmware: $$(firmware/build.sh)"
+	@path=$$(firmware/build.sh); echo "firmware: $$path"
 
 sim: setup-run ## the simulator library, build/sim/libespalier_sim.so
-	@echo "simulator: $$(verilator/build.sh)"
+	@path=$$(verilator/build.sh); echo "simulator: $$path"
 
 sim-trace: setup-run ## the same with waveforms compiled in, for --wave: build/sim/trace/libespalier_sim.so
-	@echo "simulator: $$(verilator/build.sh --out trace --trace)"
+	@path=$$(verilator/build.sh --out trace --trace); echo "simulator: $$path"
 
 test: setup-test lint firmware sim ## every test
 	$(GO) test -timeout 20m -count=1 ./...
