@@ -69,6 +69,19 @@ func TestThreeViews(t *testing.T) {
 	}
 }
 
+// TestNoWholeICV: what the driver cannot ask of the hardware is not promised.
+func TestNoWholeICV(t *testing.T) {
+	b := newBench(t, Options{})
+	short := &shrunk{b.nic, func(c *driver.Capabilities) { c.ICVLengths = []int{12, 8} }}
+	a, err := newAdapter(b.ctx, short, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.HardwareCapabilities(); got != (Offload{}) {
+		t.Errorf("without ICVs of 16 bytes: %+v", got)
+	}
+}
+
 // TestParameters is CFG-1, CFG-2 and CFG-3.
 func TestParameters(t *testing.T) {
 	b := newBench(t, Options{})

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/espalier-nic/espalier/driver"
 )
@@ -200,6 +201,9 @@ func HardwareRecord(hw *driver.Capabilities) Capabilities {
 // advertising more would be a promise that no ADD_SA could keep.
 func driven(hw driver.Capabilities) driver.Capabilities {
 	hw.Encryption &= uint16(encryptionGCM)
+	if !slices.Contains(hw.ICVLengths, icvLength) {
+		hw.Encryption = 0
+	}
 	hw.Authentication = 0
 	hw.AH, hw.AHESP, hw.TransportTunnel, hw.LSO = false, false, false, false
 	hw.UDPESP = 0

@@ -52,7 +52,8 @@ type Mux struct {
 }
 
 // NewMux makes a team of two or more adapters. The first is active. The members'
-// own indications and configuration are the team's from now on.
+// own configuration is the team's from now on; a subscriber of a member's own
+// indications must not call the team, which may be waiting for it.
 func NewMux(mode MuxMode, members ...*Adapter) (*Mux, error) {
 	const op = "new team"
 	if len(members) < 2 {
@@ -231,12 +232,12 @@ func (m *Mux) Rejoin(ctx context.Context, member int) error {
 	m.configuring.Lock()
 	defer m.configuring.Unlock()
 	m.mu.RLock()
-	known, active, any := m.usable[member], m.members[m.active], m.usable[m.active]
+	known, active, led := m.usable[member], m.members[m.active], m.usable[m.active]
 	m.mu.RUnlock()
 	if known {
 		return withOp(op, refuse(StatusInvalidParameter, "member", member, "members that have left the team"))
 	}
-	if any {
+	if led {
 		like := active.config.Load()
 		if err := m.members[member].configure(ctx, op, func(c *configuration) error {
 			c.ipsec, c.lso4, c.lso6, c.ipv4, c.ipv6 = like.ipsec, like.lso4, like.lso6, like.ipv4, like.ipv6
@@ -247,7 +248,7 @@ func (m *Mux) Rejoin(ctx context.Context, member int) error {
 	}
 	m.mu.Lock()
 	m.usable[member] = true
-	if !any {
+	if !led {
 		m.active = member
 	}
 	m.mu.Unlock()
