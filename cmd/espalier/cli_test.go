@@ -188,6 +188,7 @@ func TestBadInput(t *testing.T) {
 		"image is cut":          {[]string{"fw", "load", "--device", "gonic:mailbox", file("cut.bin", string(image[:64]))}, "", []string{"cut.bin", "truncated"}},
 		"image is damaged":      {[]string{"fw", "load", "--device", "gonic:mailbox", file("bad.bin", strings.Replace(string(image), "abc", "abd", 1))}, "", []string{"bad.bin", "damaged"}},
 		"firmware is text":      {[]string{"run", "--device", "gonic:mailbox", "--firmware", file("four.bin", "text"), dns}, "", []string{"four.bin", "truncated"}},
+		"firmware of the file":  {config("f.yaml", "firmware: nowhere.bin\n"), "", []string{"nowhere.bin", "no such file"}},
 		"load without one":      {[]string{"fw", "load", "--device", "gonic:window", file("good.bin", string(image))}, "", []string{"control processor", "not supported"}},
 		"stale handle":          {[]string{"sa", "del", "--device", "gonic", "0x10005"}, "", []string{"5/1"}},
 	} {
@@ -266,6 +267,12 @@ func TestFirmwareCommands(t *testing.T) {
 		}
 		if slices.Contains(c.args, "--json") && !json.Valid([]byte(out)) {
 			t.Errorf("%v: not JSON:\n%s", c.args, out)
+		}
+	}
+	for _, args := range [][]string{{"fw", "load", ""}, {"caps", "--firmware", ""}} {
+		out, _, err := espalier(t, folder, "", append([]string{"__complete"}, args...)...)
+		if err != nil || !strings.HasPrefix(out, "bin\n:8\n") { // files that end in .bin
+			t.Errorf("completion of %v: %v\n%s", args, err, out)
 		}
 	}
 	out, _, err := espalier(t, folder, "", "caps", "--device", "gonic:window")

@@ -31,6 +31,7 @@ Exit codes: 0 all is well, 1 the NIC was wrong, 2 the request could not be carri
 	}
 	settings := newSettings()
 	settings.addFlags(root.PersistentFlags())
+	_ = root.MarkPersistentFlagFilename(keyFirmware, "bin") // for the shell; the flag exists
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
