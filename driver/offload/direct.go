@@ -3,9 +3,11 @@
 package offload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/espalier-nic/espalier/driver"
 )
@@ -259,7 +261,7 @@ type SAInfo struct {
 	SA     driver.SA // without Key and Salt
 }
 
-// ListSAs returns the SAs offloaded, in no order.
+// ListSAs returns the SAs offloaded, by handle.
 func (a *Adapter) ListSAs() []SAInfo {
 	var list []SAInfo
 	for _, e := range a.table.all() {
@@ -270,6 +272,7 @@ func (a *Adapter) ListSAs() []SAInfo {
 		}
 		e.mu.Unlock()
 	}
+	slices.SortFunc(list, func(x, y SAInfo) int { return cmp.Compare(x.Handle, y.Handle) })
 	return list
 }
 

@@ -178,7 +178,8 @@ func TestMuxCapacity(t *testing.T) {
 	refusedAs(t, m.AddSA(first.ctx, gcm(99, 0)), StatusResources, "SA")
 
 	// Nor does one that comes while the last are being added.
-	if err := m.DeleteSA(first.ctx, first.ListSAs()[0].Handle, first.ListSAs()[1].Handle); err != nil {
+	held := first.ListSAs()
+	if err := m.DeleteSA(first.ctx, held[0].Handle, held[1].Handle); err != nil {
 		t.Fatal(err)
 	}
 	var once sync.Once
