@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -369,7 +368,7 @@ func mutatedRequests(ctx context.Context, b *Bench) error {
 func (c *card) surely(ctx context.Context, oid offload.OID, buffer []byte) (status offload.Status, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			status, err = 0xFFFFFFFF, errors.Join(fmt.Errorf("%v panicked: %v", oid, p))
+			status, err = 0xFFFFFFFF, fmt.Errorf("%v: panic: %v", oid, p)
 		}
 	}()
 	return c.a.Request(ctx, oid, buffer, bufferBase)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"github.com/espalier-nic/espalier/driver/offload"
 )
@@ -227,15 +226,30 @@ func configurationRace(ctx context.Context, b *Bench) error {
 	}
 	n := b.count(10_000, 10_000, 600)
 	// An odd number while ESP is known to be off: from its indication until
-	// somebody begins to switch it on.
-	var state atomic.Int64
+	// somebody begins to switch it on. there is what the table held at that
+	// indication.
+	state := 0
+	var mu sync.Mutex
+	var there map[offload.OffloadHandle]bool
 	c.mu.Lock()
 	c.onIndicate = func(i offload.Indication) {
-		if !i.Offload.IPsecV2.ESP {
-			state.Add(1)
+		if i.Offload.IPsecV2.ESP {
+			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		there = map[offload.OffloadHandle]bool{}
+		for _, s := range c.a.ListSAs() {
+			there[s.Handle] = true
+		}
+		state++
 	}
 	c.mu.Unlock()
+	late := func(h offload.OffloadHandle) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return state%2 == 1 && !there[h]
+	}
 	racing, stop := context.WithCancel(ctx)
 	defer stop()
 	var toggler sync.WaitGroup
@@ -243,12 +257,14 @@ func configurationRace(ctx context.Context, b *Bench) error {
 	toggler.Go(func() {
 		for racing.Err() == nil && toggling == nil {
 			toggling = c.a.SetParameters(ctx, offload.Parameters{IPsecV2: 1})
-			if state.Load()%2 == 1 {
-				for range 20 {
-					runtime.Gosched()
-				}
-				state.Add(1)
+			for range 20 {
+				runtime.Gosched()
 			}
+			mu.Lock()
+			if state%2 == 1 {
+				state++
+			}
+			mu.Unlock()
 			toggling = errors.Join(toggling, c.a.SetParameters(ctx, offload.Parameters{IPsecV2: 4}))
 			_ = c.indicated()
 		}
@@ -261,13 +277,12 @@ func configurationRace(ctx context.Context, b *Bench) error {
 			}
 			f := newFlow(spiOut, false, i%2 == 0, 16)
 			e := f.entry()
-			before := state.Load()
 			err := c.a.AddSA(ctx, e)
-			switch after := state.Load(); {
+			switch {
 			case (err == nil) != (e.OffloadHandle != 0):
 				return fmt.Errorf("ADD %d ended with %v and the handle %v", i, err, e.OffloadHandle)
-			case err == nil && before == after && before%2 == 1:
-				return fmt.Errorf("ADD %d succeeded although ESP was off all the while", i)
+			case err == nil && late(e.OffloadHandle):
+				return fmt.Errorf("ADD %d succeeded after the indication that ESP is off", i)
 			case err != nil && offload.StatusOf(err) != offload.StatusNotSupported:
 				return fmt.Errorf("ADD %d: %w", i, err)
 			}

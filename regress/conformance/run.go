@@ -175,8 +175,13 @@ func runCheck(ctx context.Context, target Target, name string, opts Options) (sc
 		defer cancel()
 	}
 	b := &Bench{target: target, full: opts.Full, quick: opts.Quick}
-	err = checks[name](ctx, b)
-	return b.scales, errors.Join(err, b.close())
+	defer func() { scales, err = b.scales, errors.Join(err, b.close()) }()
+	defer func() {
+		if p := recover(); p != nil { // a driver that panics fails one row, not all
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return nil, checks[name](ctx, b)
 }
 
 // features are what rows may depend on, by the words that ipsecov2.yaml uses.
