@@ -235,6 +235,7 @@ func badAddBuffers(ctx context.Context, b *Bench) error {
 		"Next at the end":        func(b []byte) []byte { little.PutUint64(b[8:], bufferBase+uint64(len(b))); return b },
 		"Next misaligned":        func(b []byte) []byte { little.PutUint64(b[8:], bufferBase+uint64(second)+4); return b },
 		"Next into the first":    func(b []byte) []byte { little.PutUint64(b[8:], bufferBase+64); return b },
+		"key over the second":    func(b []byte) []byte { little.PutUint32(b[164:], uint32(len(b)-168)); return b },
 		"KeyLength behind":       func(b []byte) []byte { little.PutUint32(b[second+164:], 29); return b },
 		"KeyLength 2^32-1":       func(b []byte) []byte { little.PutUint32(b[second+164:], 1<<32-1); return b },
 		"wrong type":             func(b []byte) []byte { b[0] = 0x81; return b },

@@ -86,7 +86,44 @@ func failOver(ctx context.Context, b *Bench) error {
 	if err := t.indicated(); err != nil {
 		return fmt.Errorf("fail-over: %w", err)
 	}
-	// Nothing of the first member's is accepted for the second.
+	next := t.members[1]
+	if err := t.foreign(ctx, out); err != nil {
+		return err
+	}
+	// Until the host adds the SAs anew, the second member knows nothing of them.
+	if err := next.idle(ctx, in); err != nil {
+		return err
+	}
+	sends, err := t.add(ctx, esnFlow(spiOut, false, false, 1))
+	if err != nil {
+		return fmt.Errorf("ADD after fail-over: %w", err)
+	}
+	again, err := t.add(ctx, newFlow(spiIn, true, false, 16))
+	if err != nil {
+		return fmt.Errorf("ADD after fail-over: %w", err)
+	}
+	if sends.handle != out.handle || sends.offload == out.offload {
+		return fmt.Errorf("SAs in the same place of two NICs have the handles %v and %v", out.offload, sends.offload)
+	}
+	// Nor now that the second has an SA in the same place.
+	if err := t.foreign(ctx, out); err != nil {
+		return err
+	}
+	if err := next.works(ctx, again, sends); err != nil {
+		return err
+	}
+	// The host deletes the old ones when they expire.
+	if err := t.DeleteSA(ctx, out.offload, in.offload); err != nil {
+		return fmt.Errorf("DELETE of SAs of the first member: %w", err)
+	}
+	if err := errors.Join(t.members[0].holds(0), next.holds(2)); err != nil {
+		return err
+	}
+	return t.withoutIPsec(ctx)
+}
+
+// foreign checks that nothing of the first member's is accepted for the second.
+func (t *team) foreign(ctx context.Context, out *traffic) error {
 	next := t.members[1]
 	if err := next.refusesSend(ctx, out); err != nil {
 		return fmt.Errorf("after fail-over: %w", err)
@@ -100,32 +137,7 @@ func failOver(ctx context.Context, b *Bench) error {
 	if err := refused(next.a.DeleteSA(ctx, out.offload), offload.StatusInvalidParameter, "OffloadHandle"); err != nil {
 		return fmt.Errorf("DELETE of an SA of the first member, to the second: %w", err)
 	}
-	// Until the host adds the SAs anew, the second member knows nothing of them.
-	if err := next.idle(ctx, in); err != nil {
-		return err
-	}
-	again, err := t.add(ctx, newFlow(spiIn, true, false, 16))
-	if err != nil {
-		return fmt.Errorf("ADD after fail-over: %w", err)
-	}
-	sends, err := t.add(ctx, newFlow(spiOut, false, false, 16))
-	if err != nil {
-		return fmt.Errorf("ADD after fail-over: %w", err)
-	}
-	if again.offload == in.offload || sends.offload == out.offload {
-		return errors.New("SAs of two NICs have one handle")
-	}
-	if err := next.works(ctx, again, sends); err != nil {
-		return err
-	}
-	// The host deletes the old ones when they expire.
-	if err := t.DeleteSA(ctx, out.offload, in.offload); err != nil {
-		return fmt.Errorf("DELETE of SAs of the first member: %w", err)
-	}
-	if err := errors.Join(t.members[0].holds(0), next.holds(2)); err != nil {
-		return err
-	}
-	return t.withoutIPsec(ctx)
+	return nil
 }
 
 // indicated checks that the hardware's capabilities and then the configuration

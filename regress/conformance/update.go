@@ -88,15 +88,16 @@ func updateRefused(ctx context.Context, b *Bench) error {
 	}
 	asked := map[string]offload.UpdateSA{
 		"SA without ESN": {OffloadHandle: plain.offload, Operation: offload.OperationESP, SPI: plain.spi},
-		"unknown handle": {OffloadHandle: plain.offload + 1, Operation: offload.OperationESP, SPI: plain.spi},
+		"unknown handle": {OffloadHandle: plain.offload + 1000, Operation: offload.OperationESP, SPI: plain.spi},
 		"handle 0":       {OffloadHandle: 0, Operation: offload.OperationESP, SPI: plain.spi},
-		"stale handle":   {OffloadHandle: plain.offload + 1<<16, Operation: offload.OperationESP, SPI: plain.spi},
-		"foreign handle": {OffloadHandle: plain.offload + 1<<32, Operation: offload.OperationESP, SPI: plain.spi},
 	}
 	var with *traffic
 	if c.a.CurrentConfiguration().IPsecV2.ExtendedSequenceNumbers {
 		if with, err = c.add(ctx, esnFlow(spiIn+1, true, false, 5)); err != nil {
 			return err
+		}
+		for what, handle := range map[string]offload.OffloadHandle{"stale": with.offload + 1<<16, "foreign": with.offload + 1<<32} {
+			asked[what] = offload.UpdateSA{OffloadHandle: handle, Operation: offload.OperationESP, SPI: with.spi, SequenceNumberHighOrder: 9}
 		}
 		asked["another SPI"] = offload.UpdateSA{OffloadHandle: with.offload, Operation: offload.OperationESP, SPI: with.spi + 1, SequenceNumberHighOrder: 9}
 		asked["operation AH"] = offload.UpdateSA{OffloadHandle: with.offload, Operation: offload.OperationAH, SPI: with.spi, SequenceNumberHighOrder: 9}
