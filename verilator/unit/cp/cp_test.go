@@ -145,6 +145,24 @@ func TestMailbox(t *testing.T) {
 	}
 	r.until("the other answers' interrupt", func() bool { return r.interrupts(vector) == 1 })
 
+	// A doorbell for what is posted already counts for nothing: each of these
+	// writes a byte to the log, behind one that takes a while.
+	logged := r.read(regs.CpLogHeadOffset)
+	for slot := range 4 {
+		r.write(command(slot, 1), monWrite)
+		r.write(command(slot, 2), inCPU+regs.CpLogPutOffset)
+	}
+	r.write(command(0, 1), monTime)
+	r.write(command(0, 2), inCPU+uint32(regs.CyclesLoOffset))
+	for range 3 {
+		for slot := range 4 {
+			r.write(regs.MboxDoorbellOffset, uint32(slot))
+		}
+	}
+	r.until("all answers", func() bool { return r.read(regs.MboxPendingOffset) == 0 })
+	r.advance(2000)
+	r.expect("bytes written by three commands", regs.CpLogHeadOffset, logged+3)
+
 	// Full: all 32 at once, twice.
 	for lap := range 2 {
 		for slot := range 32 {
@@ -294,8 +312,9 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestCycleHalves: the processor's reads of CYCLES_LO leave the host's latch alone.
-func TestCycleHalves(t *testing.T) {
+// TestCycles: the processor's clock, by which it measures commands. (That its
+// reads leave the host's latches alone is in the test of espalier_stats.)
+func TestCycles(t *testing.T) {
 	r := running(t, nil)
 	first := r.cpuRead(regs.CyclesLoOffset)
 	r.advance(1000)
