@@ -45,7 +45,7 @@ func testSharedVector(t *testing.T, h Harness) {
 	t.Cleanup(func() { ok(t, d.Function.Close()) })
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	b := attach(t, ctx, Device{oneVector{d.Function}, d.Wire}, driver.Options{Loopback: true})
+	b := attach(t, ctx, Device{oneVector{d.Function}, d.Wire}, h.options(driver.Options{Loopback: true}))
 	const frames = 20
 	queues := b.RXQueues()
 	var wg sync.WaitGroup
