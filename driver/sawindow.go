@@ -147,6 +147,27 @@ func (w *saWindow) command(ctx context.Context, op regs.SAOp, handle regs.SAHand
 	return w.awaitIdle(ctx)
 }
 
+// quickLooks is how often READ looks for its end before it lets time pass: it
+// takes about as long as a few accesses, and a list of all SAs has many.
+const quickLooks = 8
+
+// commandRead is command for READ.
+func (w *saWindow) commandRead(ctx context.Context, slot int) (regs.SAStatus, error) {
+	if err := w.n.write(regs.SAHandleOffset, uint32(regs.SAHandle(0).WithIndex(uint16(slot)))); err != nil {
+		return 0, err
+	}
+	if err := w.n.write(regs.SACmdOffset, uint32(regs.SACmd(0).WithOp(regs.SAOpRead))); err != nil {
+		return 0, err
+	}
+	for range quickLooks {
+		v, err := w.n.read(regs.SAStatusOffset)
+		if status := regs.SAStatus(v); err != nil || !status.Busy() {
+			return status, err
+		}
+	}
+	return w.awaitIdle(ctx)
+}
+
 // awaitIdle waits until the window is idle and returns its status.
 func (w *saWindow) awaitIdle(ctx context.Context) (regs.SAStatus, error) {
 	var status regs.SAStatus
@@ -291,7 +312,7 @@ func (w *saWindow) refused(r *saRequest, result regs.SAResult) error {
 // read reads a slot into the answer of r, whose handle 0 says that it is empty.
 func (w *saWindow) read(ctx context.Context, r *saRequest, slot int) error {
 	w.words.forget() // the NIC writes them
-	status, err := w.command(ctx, regs.SAOpRead, regs.SAHandle(0).WithIndex(uint16(slot)))
+	status, err := w.commandRead(ctx, slot)
 	if err != nil {
 		w.abandoned = &saRequest{op: regs.MailboxOpReadSA}
 		return err
