@@ -21,6 +21,12 @@ func benchTables(r *speed.Report) []table.Writer {
 	if len(r.Installs) > 0 {
 		tables = append(tables, installTable(r.Installs))
 	}
+	if operations := slices.Concat(r.Control, r.Window); len(operations) > 0 {
+		tables = append(tables, controlTable(operations))
+	}
+	if len(r.Beside) > 0 {
+		tables = append(tables, besideTable(r.Beside))
+	}
 	if r.Sim != nil {
 		tables = append(tables, simulatorTable(r.Sim))
 	}
@@ -160,6 +166,32 @@ func installTable(list []speed.Install) table.Writer {
 			direction = "inbound"
 		}
 		t.AppendRow(table.Row{i.IP, direction, i.KeyBits, i.Cycles, i.Goal, i.Writes, i.Reads, i.Total, i.Verdict})
+	}
+	return t
+}
+
+func controlTable(list []speed.Control) table.Writer {
+	t := benchTable("SA operations, host's accesses included", 2, table.Row{
+		"through", "operation", "at once", "cycles each", "goal", "a second", "one alone, cycles", ""})
+	for i, c := range list {
+		if i > 0 && list[i-1].Way != c.Way {
+			t.AppendSeparator()
+		}
+		goal := ""
+		if c.Goal > 0 {
+			goal = fmt.Sprintf("%.0f", c.Goal)
+		}
+		t.AppendRow(table.Row{c.Way, c.Operation, c.Count, fmt.Sprintf("%.0f", c.Cycles), goal, fmt.Sprintf("%.0f", c.PerSecond), c.Alone, c.Verdict})
+	}
+	return t
+}
+
+func besideTable(list []speed.Beside) table.Writer {
+	t := benchTable("Traffic both ways beside SA operations, cycles per packet at the MAC", 2, table.Row{
+		"inner", "direction", "alone", "beside", "ratio", "goal", "SAs added and deleted", "cycles each pair", ""})
+	for _, b := range list {
+		t.AppendRow(table.Row{b.Inner, b.Direction, fmt.Sprintf("%.2f", b.Alone), fmt.Sprintf("%.2f", b.Cycles), fmt.Sprintf("%.3f", b.Ratio),
+			fmt.Sprintf("%.2f", b.Goal), b.Pairs, fmt.Sprintf("%.0f", b.Pace), b.Verdict})
 	}
 	return t
 }

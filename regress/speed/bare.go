@@ -21,21 +21,41 @@ const buildScript = "verilator/build.sh"
 // both. It works in a checkout of the repository: in its root, or with the
 // program that runs in its bin/.
 func BuildBare(ctx context.Context) (library, bare string, err error) {
-	root, err := findRoot()
+	paths, err := buildSimulator(ctx, 2, "--bare")
 	if err != nil {
 		return "", "", err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(root, buildScript), "--bare")
+	return paths[0], paths[1], nil
+}
+
+// BuildWindow builds the simulator library of the NIC without a control
+// processor, if that was not done yet, and returns its path.
+func BuildWindow(ctx context.Context) (library string, err error) {
+	paths, err := buildSimulator(ctx, 1, "--out", "window", "--param", "CONTROL_PROCESSOR=0")
+	if err != nil {
+		return "", err
+	}
+	return paths[0], nil
+}
+
+// buildSimulator runs the build script and returns the paths that it prints.
+func buildSimulator(ctx context.Context, paths int, args ...string) ([]string, error) {
+	root, err := findRoot()
+	if err != nil {
+		return nil, err
+	}
+	call := buildScript + " " + strings.Join(args, " ")
+	cmd := exec.CommandContext(ctx, filepath.Join(root, buildScript), args...)
 	var out, diagnosis bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diagnosis
 	if err := cmd.Run(); err != nil {
-		return "", "", fmt.Errorf("%s --bare: %w: %s", buildScript, err, strings.TrimSpace(diagnosis.String()))
+		return nil, fmt.Errorf("%s: %w: %s", call, err, strings.TrimSpace(diagnosis.String()))
 	}
 	lines := strings.Fields(out.String())
-	if len(lines) != 2 {
-		return "", "", fmt.Errorf("%s --bare printed %q, expected were two paths", buildScript, out.String())
+	if len(lines) != paths {
+		return nil, fmt.Errorf("%s printed %q, expected were paths, %d of them", call, out.String(), paths)
 	}
-	return lines[0], lines[1], nil
+	return lines, nil
 }
 
 // findRoot returns the folder that holds the build script: this one, one above

@@ -12,7 +12,6 @@ import (
 	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/regs"
-	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 )
 
 // installGoal is the most cycles from the commit of an SA until it is usable.
@@ -73,12 +72,10 @@ func (b *countingBAR) Write32(offset uint64, v uint32) error {
 	return b.BAR.Write32(offset, v)
 }
 
-// MeasureInstalls measures all kinds of SA.
-func MeasureInstalls(ctx context.Context, lib *rtlbridge.Library) (_ []Install, err error) {
-	if lib == nil {
-		return nil, errors.New("a simulator library is needed")
-	}
-	fn, err := rtlbridge.Open(lib, rtlbridge.Config{Options: busOptions(nearMemory), Seed: simSeed, Quantum: 1})
+// MeasureInstalls measures all kinds of SA, through the SA window: sim is a NIC
+// without a control processor.
+func MeasureInstalls(ctx context.Context, sim Target) (_ []Install, err error) {
+	fn, err := sim.open(nearMemory, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -36,13 +36,10 @@ type Latency struct {
 }
 
 // MeasureLatency measures all sizes.
-func MeasureLatency(ctx context.Context, lib *rtlbridge.Library) ([]Latency, error) {
-	if lib == nil {
-		return nil, errors.New("a simulator library is needed")
-	}
+func MeasureLatency(ctx context.Context, sim Target) ([]Latency, error) {
 	var all []Latency
 	for _, memory := range []uint64{1, nearMemory, farMemory} {
-		list, err := measureLatency(ctx, lib, memory)
+		list, err := measureLatency(ctx, sim, memory)
 		if err != nil {
 			return nil, fmt.Errorf("latency with memory latency %d: %w", memory, err)
 		}
@@ -51,8 +48,8 @@ func MeasureLatency(ctx context.Context, lib *rtlbridge.Library) ([]Latency, err
 	return all, nil
 }
 
-func measureLatency(ctx context.Context, lib *rtlbridge.Library, memory uint64) (_ []Latency, err error) {
-	s, err := openStation(ctx, lib, stationConfig{latency: memory, quantum: 1, queues: 1, outbound: 1, inbound: 1, batch: 1})
+func measureLatency(ctx context.Context, sim Target, memory uint64) (_ []Latency, err error) {
+	s, err := openStation(ctx, sim, stationConfig{latency: memory, quantum: 1, queues: 1, outbound: 1, inbound: 1, batch: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -135,10 +135,7 @@ type Rate struct {
 }
 
 // MeasureRates measures the cases, in the order given.
-func MeasureRates(ctx context.Context, lib *rtlbridge.Library, cases []RateCase, progress func(string)) (_ []Rate, err error) {
-	if lib == nil {
-		return nil, errors.New("a simulator library is needed")
-	}
+func MeasureRates(ctx context.Context, sim Target, cases []RateCase, progress func(string)) (_ []Rate, err error) {
 	var rates []Rate
 	var s *station
 	var open RateCase
@@ -160,7 +157,7 @@ func MeasureRates(ctx context.Context, lib *rtlbridge.Library, cases []RateCase,
 				}
 			}
 			progress(fmt.Sprintf("cycles per packet: %s, %d SAs, %d queues, memory latency %d", c.Traffic, c.Load.SAs, c.Load.Queues, c.Memory))
-			if s, err = openStation(ctx, lib, c.station()); err != nil {
+			if s, err = openStation(ctx, sim, c.station()); err != nil {
 				return nil, err
 			}
 			open = c
@@ -265,6 +262,11 @@ func (s *station) finish(ctx context.Context, toSend, toReceive int) ([]stamp, e
 	received := make([]stamp, 0, toReceive)
 	sent, moved := 0, s.fn.Cycle()
 	for sent < toSend || len(received) < toReceive {
+		if s.churn != nil {
+			if err := s.churn.step(ctx, s.nic, s.fn); err != nil {
+				return nil, err
+			}
+		}
 		if err := s.fn.Relax(ctx, 64); err != nil {
 			return nil, err
 		}

@@ -44,8 +44,8 @@ type SimulatorSpeed struct {
 
 // MeasureSimulator runs the same traffic through the bridge and, from a
 // recording, through the program bare.
-func MeasureSimulator(ctx context.Context, lib *rtlbridge.Library, bare string, quick bool) (_ *SimulatorSpeed, err error) {
-	if lib == nil || bare == "" {
+func MeasureSimulator(ctx context.Context, sim Target, bare string, quick bool) (_ *SimulatorSpeed, err error) {
+	if sim.Library == nil || bare == "" {
 		return nil, errors.New("a simulator library and the bare bench are needed")
 	}
 	s := &SimulatorSpeed{Rounds: 7, Packets: 12_000, RateGoal: simRateGoal, RatioGoal: simRatioGoal}
@@ -58,14 +58,14 @@ func MeasureSimulator(ctx context.Context, lib *rtlbridge.Library, bare string, 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	stimuli := filepath.Join(folder, "stimuli")
-	recorded, err := s.bridged(ctx, lib, stimuli)
+	recorded, err := s.bridged(ctx, sim, stimuli)
 	if err != nil {
 		return nil, err
 	}
 	s.Cycles = recorded.cycles
 	var rates, bares, ratios []float64
 	for range s.Rounds {
-		bridged, err := s.bridged(ctx, lib, "")
+		bridged, err := s.bridged(ctx, sim, "")
 		if err != nil {
 			return nil, err
 		}
@@ -123,8 +123,8 @@ func runBare(ctx context.Context, bare, stimuli string) (outcome, error) {
 
 // bridged runs the traffic once on a new NIC: reset, SAs, s.Packets frames of
 // IMIX out and back in. With record it writes the NIC's inputs there.
-func (s *SimulatorSpeed) bridged(ctx context.Context, lib *rtlbridge.Library, record string) (o outcome, err error) {
-	fn, err := rtlbridge.Open(lib, rtlbridge.Config{Options: busOptions(nearMemory), Seed: simSeed})
+func (s *SimulatorSpeed) bridged(ctx context.Context, sim Target, record string) (o outcome, err error) {
+	fn, err := sim.open(nearMemory, 0)
 	if err != nil {
 		return o, err
 	}
@@ -139,7 +139,7 @@ func (s *SimulatorSpeed) bridged(ctx context.Context, lib *rtlbridge.Library, re
 	}
 	start := fn.Cycle()
 	took, err := timed(func() (err error) {
-		o.beats, err = loopTraffic(ctx, fn, s.Packets)
+		o.beats, err = loopTraffic(ctx, fn, sim.Firmware, s.Packets)
 		return err
 	})
 	o.cycles, o.seconds = fn.Cycle()-start, took.Seconds()
@@ -151,12 +151,12 @@ func (s *SimulatorSpeed) bridged(ctx context.Context, lib *rtlbridge.Library, re
 
 // loopTraffic resets a NIC whose wire is looped back, and sends and receives
 // IMIX on all queues. It returns the beats that went over the wire.
-func loopTraffic(ctx context.Context, fn *rtlbridge.Function, packets int) (beats uint64, err error) {
+func loopTraffic(ctx context.Context, fn *rtlbridge.Function, firmware []byte, packets int) (beats uint64, err error) {
 	// The recording begins before the reset, so the bare loop begins with it.
 	if err := fn.Reset(ctx); err != nil {
 		return 0, err
 	}
-	s := newStation(fn)
+	s := newStation(fn, firmware)
 	if err := s.init(ctx, fn, stationConfig{queues: simQueues}); err != nil {
 		return 0, err
 	}

@@ -12,6 +12,7 @@ package speed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,15 +26,16 @@ type Section string
 
 // The sections, in the order in which they are measured.
 const (
-	RTL       Section = "rtl"    // cycles per packet and latency
-	SA        Section = "sa"     // SA installation
-	Simulator Section = "sim"    // cycles per second
-	Golden    Section = "golden" // bytes per second
-	Driver    Section = "driver" // ns and allocations per packet
+	RTL          Section = "rtl"     // cycles per packet and latency
+	SA           Section = "sa"      // SA installation through the window
+	ControlPlane Section = "control" // SA operations through the mailbox
+	Simulator    Section = "sim"     // cycles per second
+	Golden       Section = "golden"  // bytes per second
+	Driver       Section = "driver"  // ns and allocations per packet
 )
 
 // Sections are all sections, in order.
-func Sections() []Section { return []Section{RTL, SA, Simulator, Golden, Driver} }
+func Sections() []Section { return []Section{RTL, SA, ControlPlane, Simulator, Golden, Driver} }
 
 // ParseSections returns the sections with these names, all for none.
 func ParseSections(names []string) ([]Section, error) {
@@ -55,14 +57,33 @@ func ParseSections(names []string) ([]Section, error) {
 	return chosen, nil
 }
 
+// Target is the simulated NIC to measure.
+type Target struct {
+	Library *rtlbridge.Library
+	// Firmware is the image for a NIC with a control processor.
+	Firmware []byte
+}
+
+var errNoLibrary = errors.New("a simulator library is needed")
+
+// open opens one simulated NIC whose host memory takes latency cycles.
+func (t Target) open(latency, quantum uint64) (*rtlbridge.Function, error) {
+	if t.Library == nil {
+		return nil, errNoLibrary
+	}
+	return rtlbridge.Open(t.Library, rtlbridge.Config{Options: busOptions(latency), Seed: simSeed, Quantum: quantum})
+}
+
 // Options say what to measure and how thoroughly.
 type Options struct {
 	Sections []Section
 	// Quick measures fewer packets and rounds: cycle figures keep their meaning
 	// and lose a little of their precision.
 	Quick bool
-	// Library is the simulator; needed for RTL, SA and Simulator.
-	Library *rtlbridge.Library
+	// Target is needed for RTL, ControlPlane and Simulator.
+	Target Target
+	// Window is the same NIC without a control processor; needed for SA.
+	Window Target
 	// Bare is the program that clocks the same simulator without the bridge
 	// (verilator/build.sh --bare); needed for Simulator.
 	Bare string
@@ -81,6 +102,9 @@ type Report struct {
 	Rates    []Rate          `json:"cycles_per_packet,omitempty"`
 	Latency  []Latency       `json:"latency,omitempty"`
 	Installs []Install       `json:"sa_install,omitempty"`
+	Window   []Control       `json:"sa_operations_window,omitempty"`
+	Control  []Control       `json:"sa_operations,omitempty"`
+	Beside   []Beside        `json:"traffic_beside_sa_operations,omitempty"`
 	Sim      *SimulatorSpeed `json:"simulator,omitempty"`
 	Golden   []GoldenSpeed   `json:"golden_model,omitempty"`
 	Driver   []DriverSpeed   `json:"driver,omitempty"`
@@ -117,6 +141,12 @@ func (r *Report) Missed() int {
 	for _, x := range r.Installs {
 		count(x.Verdict)
 	}
+	for _, x := range r.Control {
+		count(x.Verdict)
+	}
+	for _, x := range r.Beside {
+		count(x.Verdict)
+	}
 	if r.Sim != nil {
 		count(r.Sim.RateVerdict)
 		count(r.Sim.RatioVerdict)
@@ -136,8 +166,8 @@ func Run(ctx context.Context, opts Options) (_ *Report, err error) {
 		opts.Progress = func(string) {}
 	}
 	r := &Report{Quick: opts.Quick}
-	if opts.Library != nil {
-		r.Build, r.Tool = opts.Library.Info().BuildID, opts.Library.Info().Simulator
+	if lib := opts.Target.Library; lib != nil {
+		r.Build, r.Tool = lib.Info().BuildID, lib.Info().Simulator
 	}
 	for _, section := range Sections() {
 		if !slices.Contains(opts.Sections, section) {
@@ -145,16 +175,24 @@ func Run(ctx context.Context, opts Options) (_ *Report, err error) {
 		}
 		switch section {
 		case RTL:
-			if r.Rates, err = MeasureRates(ctx, opts.Library, AllRates(opts.Quick), opts.Progress); err == nil {
+			if r.Rates, err = MeasureRates(ctx, opts.Target, AllRates(opts.Quick), opts.Progress); err == nil {
 				opts.Progress("latency")
-				r.Latency, err = MeasureLatency(ctx, opts.Library)
+				r.Latency, err = MeasureLatency(ctx, opts.Target)
 			}
 		case SA:
 			opts.Progress("SA installation")
-			r.Installs, err = MeasureInstalls(ctx, opts.Library)
+			if r.Installs, err = MeasureInstalls(ctx, opts.Window); err == nil {
+				r.Window, err = MeasureControl(ctx, opts.Window, opts.Quick)
+			}
+		case ControlPlane:
+			opts.Progress("SA operations")
+			if r.Control, err = MeasureControl(ctx, opts.Target, opts.Quick); err == nil {
+				opts.Progress("traffic beside SA operations")
+				r.Beside, err = MeasureBeside(ctx, opts.Target, opts.Quick)
+			}
 		case Simulator:
 			opts.Progress("simulator")
-			r.Sim, err = MeasureSimulator(ctx, opts.Library, opts.Bare, opts.Quick)
+			r.Sim, err = MeasureSimulator(ctx, opts.Target, opts.Bare, opts.Quick)
 		case Golden:
 			opts.Progress("golden model")
 			r.Golden, err = MeasureGolden(ctx, opts.Quick)

@@ -33,14 +33,17 @@ func busOptions(latency uint64) rtlbridge.Options {
 
 // station is one simulated NIC with its driver and SAs.
 type station struct {
-	fn      *rtlbridge.Function
-	nic     *driver.NIC
-	tx      []*driver.TXQueue
-	rx      []*driver.RXQueue
-	out, in []*association
-	bySPI   map[uint32]*association
-	rng     *rand.Rand
-	scratch []byte
+	fn       *rtlbridge.Function
+	firmware []byte
+	nic      *driver.NIC
+	tx       []*driver.TXQueue
+	rx       []*driver.RXQueue
+	out, in  []*association
+	bySPI    map[uint32]*association
+	rng      *rand.Rand
+	scratch  []byte
+	// churn, if not nil, adds and deletes SAs while packets move.
+	churn *churn
 	// received is the memory of all receive buffers.
 	received *pcie.Memory
 }
@@ -56,12 +59,12 @@ type stationConfig struct {
 
 // openStation opens a NIC and installs its SAs. Keys are of all lengths; the SAs
 // of the receiving side are spread over all queues.
-func openStation(ctx context.Context, lib *rtlbridge.Library, c stationConfig) (_ *station, err error) {
-	fn, err := rtlbridge.Open(lib, rtlbridge.Config{Options: busOptions(c.latency), Seed: simSeed, Quantum: c.quantum})
+func openStation(ctx context.Context, sim Target, c stationConfig) (_ *station, err error) {
+	fn, err := sim.open(c.latency, c.quantum)
 	if err != nil {
 		return nil, err
 	}
-	s := newStation(fn)
+	s := newStation(fn, sim.Firmware)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -70,14 +73,14 @@ func openStation(ctx context.Context, lib *rtlbridge.Library, c stationConfig) (
 	return s, s.init(ctx, fn, c)
 }
 
-func newStation(fn *rtlbridge.Function) *station {
-	return &station{fn: fn, bySPI: make(map[uint32]*association), rng: rand.New(rand.NewPCG(1, 0)), scratch: make([]byte, 1<<14)}
+func newStation(fn *rtlbridge.Function, firmware []byte) *station {
+	return &station{fn: fn, firmware: firmware, bySPI: make(map[uint32]*association), rng: rand.New(rand.NewPCG(1, 0)), scratch: make([]byte, 1<<14)}
 }
 
 // init opens the driver on fn, which is s.fn or a wrapper of it.
 func (s *station) init(ctx context.Context, fn pcie.Function, c stationConfig) (err error) {
 	s.nic, err = driver.Open(ctx, fn, driver.Options{
-		TXQueues: c.queues, RXQueues: c.queues, TXRing: ringEntries, RXRing: ringEntries, CompletionBatch: c.batch, CompletionTimer: c.timer, Polling: true,
+		TXQueues: c.queues, RXQueues: c.queues, TXRing: ringEntries, RXRing: ringEntries, CompletionBatch: c.batch, CompletionTimer: c.timer, Polling: true, Firmware: s.firmware,
 	})
 	if err != nil {
 		return err

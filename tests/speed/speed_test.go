@@ -19,7 +19,7 @@ import (
 )
 
 // library loads the simulator that `make sim` builds.
-func library(t *testing.T) *rtlbridge.Library {
+func library(t *testing.T) speed.Target {
 	t.Helper()
 	path := filepath.Join("..", "..", "build", "sim", "libespalier_sim.so")
 	if _, err := os.Stat(path); err != nil {
