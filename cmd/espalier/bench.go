@@ -14,8 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/espalier-nic/espalier/firmware"
 	"github.com/espalier-nic/espalier/regress"
 	"github.com/espalier-nic/espalier/regress/speed"
+	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 )
 
 // Keys of the settings of `espalier bench`.
@@ -23,6 +25,8 @@ const (
 	keyQuick = "quick"
 	keyOnly  = "only"
 	keyBare  = "bare"
+	// keyWindowLibrary is a library, as keySimLibrary is.
+	keyWindowLibrary = "window-library"
 )
 
 // Names of the files that a benchmark leaves in its folder.
@@ -39,7 +43,9 @@ func newBenchCommand(s *settings) *cobra.Command {
 		Long: `Measures, and holds against its goals:
   rtl     cycles per packet back to back, sending, receiving and both at once, with 1 and with
           1,024 SAs and two latencies of host memory; latency of one packet
-  sa      cycles and register accesses of installing an SA
+  sa      cycles and register accesses of installing an SA through the SA window, on a NIC
+          without a control processor
+  control cycles per SA operation through mailbox and firmware, and traffic beside them
   sim     cycles per second through driver and bridge, against a bare loop in C++
   golden  bytes per second of the golden model, against Go's AES-GCM
   driver  time and allocations per packet, against the Go NIC with encryption off
@@ -63,8 +69,9 @@ Writes ` + benchFile + ` and ` + benchPage + ` to the folder of --out. A goal th
 	flags := cmd.Flags()
 	flags.String(keyOut, "out/bench", "folder for the results; earlier ones there are replaced")
 	flags.Bool(keyQuick, false, "fewer packets and rounds, for a look")
-	flags.StringSlice(keyOnly, nil, "only these of rtl, sa, sim, golden, driver")
+	flags.StringSlice(keyOnly, nil, "only these of rtl, sa, control, sim, golden, driver")
 	flags.String(keyBare, "", "program of `verilator/build.sh --bare` for the same library (default: build it)")
+	flags.String(keyWindowLibrary, "", "simulator library without a control processor, for sa (default: build it)")
 	s.learn(flags)
 	flags.BoolVar(&asJSON, "json", false, "print JSON instead of tables")
 	return cmd
@@ -124,8 +131,31 @@ func (s *settings) findSimulator(ctx context.Context, log io.Writer, opts *speed
 			return err
 		}
 	}
-	if needs(speed.RTL, speed.SA, speed.Simulator) {
-		opts.Library, err = config.LoadLibrary()
+	if needs(speed.RTL, speed.ControlPlane, speed.Simulator) {
+		lib, err := config.LoadLibrary()
+		if err != nil {
+			return err
+		}
+		if opts.Target, err = speed.NewTarget(lib); err != nil {
+			return err
+		}
+		if file := s.firmware(); file != "" {
+			image, err := firmware.Load(file)
+			if err != nil {
+				return err
+			}
+			opts.Target.Firmware = image.Bytes
+		}
+	}
+	if needs(speed.SA) {
+		path := s.viper.GetString(keyWindowLibrary)
+		if path == "" {
+			fmt.Fprintln(log, "building the simulator without a control processor")
+			if path, err = speed.BuildWindow(ctx); err != nil {
+				return err
+			}
+		}
+		opts.Window.Library, err = rtlbridge.Load(path)
 	}
 	return err
 }

@@ -64,6 +64,12 @@ type Target struct {
 	Firmware []byte
 }
 
+// NewTarget is a simulator with the firmware that lies where make puts it.
+func NewTarget(lib *rtlbridge.Library) (Target, error) {
+	image, err := lib.Firmware()
+	return Target{Library: lib, Firmware: image}, err
+}
+
 var errNoLibrary = errors.New("a simulator library is needed")
 
 // open opens one simulated NIC whose host memory takes latency cycles.

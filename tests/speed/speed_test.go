@@ -16,6 +16,7 @@ import (
 
 	"github.com/espalier-nic/espalier/regress/speed"
 	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
+	"github.com/espalier-nic/espalier/verilator/simbuild"
 )
 
 // library loads the simulator that `make sim` builds.
@@ -29,7 +30,21 @@ func library(t *testing.T) speed.Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return lib
+	target, err := speed.NewTarget(lib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+// window is the same NIC without a control processor.
+func window(t *testing.T) speed.Target {
+	t.Helper()
+	lib, err := rtlbridge.Load(simbuild.Library(t, simbuild.Design{Name: "window", Params: []string{"CONTROL_PROCESSOR=0"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return speed.Target{Library: lib}
 }
 
 // cases are those of the benchmark whose mix is named, with a short window.
@@ -96,7 +111,7 @@ func TestFiguresRepeat(t *testing.T) {
 
 // TestInstall holds SA installation to its goal, and to what it takes today.
 func TestInstall(t *testing.T) {
-	list, err := speed.MeasureInstalls(context.Background(), library(t))
+	list, err := speed.MeasureInstalls(context.Background(), window(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +130,33 @@ func TestInstall(t *testing.T) {
 		if want := writes[i.KeyBits] + addresses[i.IP]; i.Writes != want {
 			t.Errorf("%s, %d bits, inbound %v: %d register writes, want %d", i.IP, i.KeyBits, i.Inbound, i.Writes, want)
 		}
+	}
+}
+
+// TestControlPlane holds SA operations to their goal and the traffic beside them
+// to what it takes alone.
+func TestControlPlane(t *testing.T) {
+	target := library(t)
+	list, err := speed.MeasureControl(context.Background(), target, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list {
+		if c.Way != "mailbox" || c.Verdict != speed.Met || !(c.Cycles > 0) || c.Alone == 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+	beside, err := speed.MeasureBeside(context.Background(), target, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range beside {
+		if b.Verdict != speed.Met || b.Pairs < 2 {
+			t.Errorf("%+v", b)
+		}
+	}
+	if len(list) != 3 || len(beside) != 6 {
+		t.Errorf("%d operations and %d flows, want 3 and 6", len(list), len(beside))
 	}
 }
 
