@@ -23,7 +23,7 @@ module espalier_nic #(
     // Value of the BUILD_ID register.
     parameter logic [31:0] BUILD_ID = 32'd0,
     // 1: a control processor manages the SAs, through the mailbox. 0: the host does, through the SA window.
-    parameter int CONTROL_PROCESSOR = 0,
+    parameter int CONTROL_PROCESSOR = 1,
     // With it: its memory in bytes, a multiple of 4 from 1024 to 2^24.
     parameter int CP_RAM_BYTES = 32768,
     // With it: cycles without a heartbeat after which it counts as hung, at least 1024.

@@ -52,7 +52,7 @@ const (
 )
 
 // presetControlProcessor is what Preset means for Options.ControlProcessor.
-const presetControlProcessor = Absent
+const presetControlProcessor = Present
 
 // Costs in cycles of the virtual clock. They are no prediction of any RTL: they
 // make time pass, the same on every run.

@@ -32,6 +32,9 @@ type RateCase struct {
 	Memory uint64
 	// Window is about how many packets of each direction are measured.
 	Window int
+	// atMAC measures reception where the MAC gives frames to the NIC: the host is
+	// too busy to look for completions often.
+	atMAC bool
 }
 
 // Load says what the packets are spread over.
@@ -337,6 +340,9 @@ func (s *station) takeGiven(count int) ([]stamp, error) {
 // rates computes the flows of a case over the time in which all of them were in
 // their steady state.
 func (c RateCase) rates(sent, received, atMAC []stamp) ([]Rate, error) {
+	if c.atMAC {
+		received = atMAC
+	}
 	var from, to uint64 = 0, ^uint64(0)
 	for _, stamps := range [][]stamp{sent, received} {
 		if len(stamps) > 0 {
