@@ -20,7 +20,8 @@ import (
 	"github.com/espalier-nic/espalier/verilator/simbuild"
 )
 
-// rig is one simulated NIC with its host memory.
+// rig is one simulated NIC with its host memory, without a control processor: the
+// bench writes the SA window itself.
 type rig struct {
 	t    testing.TB
 	sim  *rtlbridge.Sim
@@ -29,7 +30,7 @@ type rig struct {
 
 func newRig(t testing.TB, options rtlbridge.Options, seed uint64) *rig {
 	t.Helper()
-	lib, err := rtlbridge.Load(simbuild.Library(t, simbuild.Design{}))
+	lib, err := rtlbridge.Load(simbuild.Library(t, simbuild.Design{Name: "window", Params: []string{"CONTROL_PROCESSOR=0"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
