@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/hwmodel/nic"
 	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 )
@@ -37,17 +38,25 @@ func OpenPort(_ context.Context, c DeviceConfig, number int) (*Port, error) {
 		return nil, err
 	}
 	if kind == deviceGoNIC {
-		return openGoPort(number)
+		opts, err := c.driverOptions(driver.Options{}, nil)
+		if err != nil {
+			return nil, err
+		}
+		return openGoPort(goNICs[rest], number, opts)
 	}
 	lib, err := c.library(rest)
 	if err != nil {
 		return nil, err
 	}
-	return c.openSimPort(lib, number)
+	opts, err := c.driverOptions(driver.Options{}, lib)
+	if err != nil {
+		return nil, err
+	}
+	return c.openSimPort(lib, number, opts)
 }
 
-func openGoPort(number int) (*Port, error) {
-	n, err := nic.New(nic.Options{Location: fmt.Sprintf("%s %d", deviceGoNIC, number)})
+func openGoPort(processor nic.Presence, number int, opts driver.Options) (*Port, error) {
+	n, err := nic.New(nic.Options{Location: fmt.Sprintf("%s %d", deviceGoNIC, number), ControlProcessor: processor})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +68,7 @@ func openGoPort(number int) (*Port, error) {
 		sent = append(sent, bytes.Clone(frame))
 	})
 	return &Port{
-		Device: Device{Function: n, Name: deviceGoNIC},
+		Device: Device{Function: n, Name: deviceGoNIC, Options: opts},
 		Send: func(frame []byte) (bool, error) {
 			n.Inject(frame, false)
 			return true, nil
@@ -78,7 +87,7 @@ func openGoPort(number int) (*Port, error) {
 	}, nil
 }
 
-func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int) (*Port, error) {
+func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int, opts driver.Options) (*Port, error) {
 	fn, err := c.openSim(lib, uint64(number))
 	if err != nil {
 		return nil, err
@@ -90,7 +99,7 @@ func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int) (*Port, er
 	}
 	buffer := make([]byte, longestFrame)
 	return &Port{
-		Device:    Device{Function: fn, Name: deviceSim, Build: lib.Info().BuildID},
+		Device:    Device{Function: fn, Name: deviceSim, Build: lib.Info().BuildID, Options: opts},
 		Simulated: true,
 		Send: func(frame []byte) (bool, error) {
 			err := fn.Port().Send(frame, false)

@@ -97,11 +97,14 @@ func runConformance(cmd *cobra.Command, s *settings, opts conformance.Options) (
 	for _, device := range strings.Split(s.device(), ",") {
 		config := s.deviceConfig("")
 		config.Device = strings.TrimSpace(device)
-		kind, _, _ := strings.Cut(config.Device, ":")
-		target := conformance.Target{Name: kind, Open: func(ctx context.Context, number int) (*regress.Port, error) {
+		name := config.Device
+		if strings.HasPrefix(name, "sim:") { // a library, whose path says nothing
+			name = "sim"
+		}
+		target := conformance.Target{Name: name, Open: func(ctx context.Context, number int) (*regress.Port, error) {
 			return regress.OpenPort(ctx, config, number)
 		}}
-		finish := watchConformance(cmd.ErrOrStderr(), conformance.DeviceTitle(kind), &opts)
+		finish := watchConformance(cmd.ErrOrStderr(), conformance.DeviceTitle(name), &opts)
 		report, err := conformance.Run(cmd.Context(), target, opts)
 		finish()
 		if err != nil {

@@ -118,7 +118,9 @@ func (b *Bench) capabilities(ctx context.Context) (driver.Capabilities, error) {
 	if err != nil {
 		return driver.Capabilities{}, err
 	}
-	n, err := driver.Open(ctx, p.Function, driver.Options{Polling: true})
+	opts := p.Options
+	opts.Polling = true
+	n, err := driver.Open(ctx, p.Function, opts)
 	if err != nil {
 		return driver.Capabilities{}, err
 	}

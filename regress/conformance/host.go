@@ -49,6 +49,7 @@ func (b *Bench) open(ctx context.Context, opts driver.Options) (*host, error) {
 		return nil, err
 	}
 	opts.Polling = true
+	opts.Firmware, opts.Nonce = p.Options.Firmware, p.Options.Nonce
 	if opts.TXQueues == 0 {
 		opts.TXQueues, opts.RXQueues = 1, 1
 	}
@@ -127,13 +128,14 @@ func (h *host) relax(ctx context.Context, cycles uint64) error {
 func (h *host) await(ctx context.Context, what string, step func() (progress, done bool, err error)) error {
 	last := h.cycle()
 	for {
+		now := h.cycle() // before: others may let time pass during the step
 		progress, done, err := step()
 		switch {
 		case err != nil || done:
 			return err
 		case progress:
 			last = h.cycle()
-		case h.cycle()-last > stallCycles:
+		case now-last > stallCycles:
 			return fmt.Errorf("%s: nothing for %d clock cycles", what, stallCycles)
 		default:
 			if err := h.port.Function.Relax(ctx, 0); err != nil {

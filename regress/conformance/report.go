@@ -81,6 +81,10 @@ func DeviceTitle(device string) string {
 	switch device {
 	case "gonic":
 		return "Go NIC"
+	case "gonic:mailbox":
+		return "Go NIC, mailbox"
+	case "gonic:window":
+		return "Go NIC, window"
 	case "sim":
 		return "RTL"
 	}
