@@ -75,12 +75,7 @@ says how often, and --full does it all.
 				}
 				fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s\n", out)
 			}
-			for _, r := range reports {
-				if r.Count("", conformance.Fail) > 0 {
-					return errMismatch
-				}
-			}
-			return nil
+			return conformant(reports)
 		},
 	}
 	flags := cmd.Flags()
@@ -89,6 +84,16 @@ says how often, and --full does it all.
 	flags.BoolVar(&asJSON, keyJSON, false, "print JSON")
 	flags.BoolVar(&full, keyFull, false, "repeat everything as often as the table asks for (hours on simulated RTL)")
 	return cmd
+}
+
+// conformant is errMismatch if a row of a report has failed.
+func conformant(reports []*conformance.Report) error {
+	for _, r := range reports {
+		if r.Count("", conformance.Fail) > 0 {
+			return errMismatch
+		}
+	}
+	return nil
 }
 
 // runConformance checks each device that the settings name.

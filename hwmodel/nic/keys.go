@@ -4,9 +4,9 @@ package nic
 
 import "github.com/espalier-nic/espalier/regs"
 
-// KeySlots returns how many SA slots hold key material, counting the SA window
-// as one while a key or salt is in it. It is what a back-door peek is for RTL:
-// the NIC's own state, also after Close.
+// KeySlots returns in how many places the NIC holds key material: SA slots, the
+// SA window and the mailbox's command slots. It is what a back-door peek is for
+// RTL: the NIC's own state, also after Close.
 func (n *NIC) KeySlots() (count int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -15,12 +15,25 @@ func (n *NIC) KeySlots() (count int) {
 			count++
 		}
 	}
-	secret := n.sa.record[regs.SARecordSaltWord]
-	for _, w := range n.sa.record[regs.SARecordKeyWord:] {
-		secret |= w
-	}
-	if secret != 0 {
+	if secret(n.sa.record[regs.SARecordSaltWord], n.sa.record[regs.SARecordKeyWord:]) {
 		count++
 	}
+	if n.cp == nil {
+		return count
+	}
+	for i := range n.cp.mailbox.commands {
+		command := &n.cp.mailbox.commands[i]
+		if secret(command[regs.MailboxCommandSaltWord], command[regs.MailboxCommandKeyWord:regs.MailboxCommandUnusedWord]) {
+			count++
+		}
+	}
 	return count
+}
+
+// secret says whether a salt and a key are not all zero.
+func secret(salt uint32, key []uint32) bool {
+	for _, w := range key {
+		salt |= w
+	}
+	return salt != 0
 }

@@ -120,6 +120,16 @@ func vlanUntouched(ctx context.Context, b *Bench) error    { return leftAlone(ct
 func udpUntouched(ctx context.Context, b *Bench) error     { return leftAlone(ctx, b, udpShapes) }
 func ahUntouched(ctx context.Context, b *Bench) error      { return leftAlone(ctx, b, ahShapes) }
 
+// only are the shapes of one IP version.
+func only(ipv6 bool, shapes func(*traffic) map[string][]byte) func(*traffic) map[string][]byte {
+	return func(t *traffic) map[string][]byte {
+		if t.ipv6 != ipv6 {
+			return nil
+		}
+		return shapes(t)
+	}
+}
+
 // unstatedShapesUntouched sends a packet of every shape that the NIC does not
 // state.
 func unstatedShapesUntouched(ctx context.Context, b *Bench) error {
@@ -132,7 +142,7 @@ func unstatedShapesUntouched(ctx context.Context, b *Bench) error {
 		stated bool
 		shapes func(*traffic) map[string][]byte
 	}{
-		{caps.IPv4Options || caps.IPv6ExtHeaders, optionShapes}, {caps.EncapsulationMask&4 != 0, vlanShapes},
+		{caps.IPv4Options, only(false, optionShapes)}, {caps.IPv6ExtHeaders, only(true, optionShapes)}, {caps.EncapsulationMask&4 != 0, vlanShapes},
 		{caps.UDPESP != 0, udpShapes}, {caps.AH, ahShapes}, {caps.EncapsulationMask&0x10 != 0, otherShapes},
 	} {
 		if c.stated {

@@ -7,9 +7,11 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +40,19 @@ func TestRTL(t *testing.T) {
 			}
 			t.Logf("%s %s, %.2f s", r.Status, r.ScaleText(), r.Seconds)
 		})
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(s conformance.Status) int { return report.Count("", s) }
+	for _, words := range []string{
+		fmt.Sprintf("%d pass, %d fail, %d are about features", count(conformance.Pass), count(conformance.Fail), count(conformance.NotAdvertised)),
+		fmt.Sprintf("%d are not shown yet", count(conformance.NotYet)),
+	} {
+		if !strings.Contains(string(readme), words) {
+			t.Errorf("README.md does not say %q", words)
+		}
 	}
 	page, err := os.ReadFile(filepath.Join(root, "docs", "conformance.md"))
 	if err != nil {
