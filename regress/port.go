@@ -10,7 +10,9 @@ import (
 	"sync"
 
 	"github.com/espalier-nic/espalier/driver"
+	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/hwmodel/nic"
+	"github.com/espalier-nic/espalier/regs"
 	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 )
 
@@ -29,6 +31,10 @@ type Port struct {
 	// door: words of memory in RTL, SA slots in the Go NIC. It works until
 	// Close, also when no driver has the device.
 	Secrets func() (int, error)
+	// ProcessorMemory is all that the control processor can have written down:
+	// its memory and the mailbox's commands, least significant byte of each word
+	// first. Empty where there is none to look into.
+	ProcessorMemory func() ([]byte, error)
 }
 
 // OpenPort opens one device. number tells several of one run apart.
@@ -83,7 +89,8 @@ func openGoPort(processor nic.Presence, number int, opts driver.Options) (*Port,
 			sent = sent[1:]
 			return first, nil
 		},
-		Secrets: func() (int, error) { return n.KeySlots(), nil },
+		Secrets:         func() (int, error) { return n.KeySlots(), nil },
+		ProcessorMemory: func() ([]byte, error) { return nil, nil }, // KeySlots looks into the mailbox
 	}, nil
 }
 
@@ -121,6 +128,12 @@ func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int, opts drive
 			return bytes.Clone(buffer[:info.Size]), nil
 		},
 		Secrets: func() (int, error) { return secrets(fn) },
+		ProcessorMemory: func() ([]byte, error) {
+			if with, err := hasProcessor(fn); err != nil || !with {
+				return nil, err
+			}
+			return peekAll(fn, processorMemories...)
+		},
 	}, nil
 }
 
@@ -131,25 +144,58 @@ const longestFrame = 1 << 16
 // left; see docs/rtl.md.
 var secretMemories = []string{"tx_key", "rx_key", "tx_hpow", "rx_hpow", "tx_salt", "rx_salt"}
 
+// processorMemories are those of ProcessorMemory.
+var processorMemories = []string{"cp_ram", "espalier_nic.g_cp.u_cp.u_commands.mem"}
+
+// hasProcessor reads whether the design has a control processor.
+func hasProcessor(fn *rtlbridge.Function) (bool, error) {
+	bar, err := fn.BAR(pcie.RegisterBAR)
+	if err != nil {
+		return false, err
+	}
+	v, err := bar.Read32(regs.CapFeatureOffset)
+	return regs.CapFeature(v).ControlProcessor(), err
+}
+
 // secrets counts the words of secretMemories that are not zero.
 func secrets(fn *rtlbridge.Function) (count int, err error) {
-	word := make([]byte, 16)
 	for _, name := range secretMemories {
-		for index := uint64(0); ; index++ {
-			n, err := fn.Peek(name, index, word)
-			if err != nil {
-				if index > 0 && errors.Is(err, rtlbridge.ErrInvalid) {
-					break // behind the last word
-				}
-				return 0, fmt.Errorf("peek at %s[%d]: %w", name, index, err)
-			}
-			for _, b := range word[:n] {
+		err := peekEach(fn, name, func(word []byte) {
+			for _, b := range word {
 				if b != 0 {
 					count++
 					break
 				}
 			}
+		})
+		if err != nil {
+			return 0, err
 		}
 	}
 	return count, nil
+}
+
+// peekAll returns the words of memories, one behind the other.
+func peekAll(fn *rtlbridge.Function, names ...string) (all []byte, err error) {
+	for _, name := range names {
+		if err := peekEach(fn, name, func(word []byte) { all = append(all, word...) }); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// peekEach calls f for each word of a memory.
+func peekEach(fn *rtlbridge.Function, name string, f func(word []byte)) error {
+	buffer := make([]byte, 16)
+	for index := uint64(0); ; index++ {
+		n, err := fn.Peek(name, index, buffer)
+		if err != nil {
+			if index > 0 && errors.Is(err, rtlbridge.ErrInvalid) {
+				return nil // behind the last word
+			}
+			return fmt.Errorf("peek at %s[%d]: %w", name, index, err)
+		}
+		f(buffer[:n])
+	}
 }

@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -320,12 +321,40 @@ func haltWipesKeys(ctx context.Context, b *Bench) error {
 	if after != 0 {
 		return fmt.Errorf("the back door sees %d secrets after Halt", after)
 	}
+	if err := c.unwritten(all...); err != nil {
+		return err
+	}
 	if n := len(c.a.ListSAs()); n != 0 {
 		return fmt.Errorf("the adapter still lists %d SAs after Halt", n)
 	}
 	f := newFlow(0xF0004, true, false, 16)
 	if err := c.a.AddSA(ctx, f.entry()); offload.StatusOf(err) != offload.StatusNotAccepted {
 		return fmt.Errorf("an ADD after Halt ended with %v, right is %v", offload.StatusOf(err), offload.StatusNotAccepted)
+	}
+	return nil
+}
+
+// unwritten checks that the control processor has no key of these SAs written
+// down anywhere.
+func (c *card) unwritten(all ...*traffic) error {
+	memory, err := c.port.ProcessorMemory()
+	if err != nil {
+		return err
+	}
+	words := map[uint32]bool{}
+	for at := 0; at+4 <= len(memory); at += 4 {
+		words[little.Uint32(memory[at:])] = true
+	}
+	for _, t := range all {
+		found := 0
+		for at := 0; at < len(t.key); at += 4 {
+			if words[binary.BigEndian.Uint32(t.key[at:])] || words[little.Uint32(t.key[at:])] {
+				found++
+			}
+		}
+		if found > 1 { // one may be chance
+			return fmt.Errorf("%d words of the key of SPI %#08x are in the control processor's memory", found, t.spi)
+		}
 	}
 	return nil
 }

@@ -240,6 +240,9 @@ func deleteSA(ctx context.Context, b *Bench) error {
 	if after != before {
 		return fmt.Errorf("the back door sees %d secrets after DELETE, %d before ADD", after, before)
 	}
+	if err := c.unwritten(out, in, other); err != nil {
+		return err
+	}
 	return c.works(ctx, other)
 }
 
