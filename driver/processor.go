@@ -405,7 +405,7 @@ func (n *NIC) FirmwareInfo() (FirmwareInfo, error) {
 
 func (n *NIC) firmwareInfo() (i FirmwareInfo, err error) {
 	if !n.caps.ControlProcessor {
-		return i, noProcessor
+		return i, errNoProcessor
 	}
 	var status uint32
 	for _, r := range []struct {
@@ -430,8 +430,8 @@ func (n *NIC) firmwareInfo() (i FirmwareInfo, err error) {
 	return i, nil
 }
 
-// noProcessor is the refusal of a NIC whose SAs the host manages.
-var noProcessor = fmt.Errorf("firmware: a control processor is %w", ErrNotSupported)
+// errNoProcessor is the refusal of a NIC whose SAs the host manages.
+var errNoProcessor = fmt.Errorf("firmware: a control processor is %w", ErrNotSupported)
 
 // FirmwareLog returns what the firmware has written to its log since it was
 // started, or the last 4096 bytes of it. It works also when the processor has
@@ -445,7 +445,7 @@ func (n *NIC) FirmwareLog() (string, error) {
 
 func (n *NIC) firmwareLog() (string, error) {
 	if !n.caps.ControlProcessor {
-		return "", noProcessor
+		return "", errNoProcessor
 	}
 	const size = 4 * regs.CpLogCount
 	head, err := n.read(regs.CpLogHeadOffset)

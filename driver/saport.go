@@ -96,7 +96,5 @@ func (w *knownWords) learn(word int, value uint32) {
 	}
 }
 
-func (w *knownWords) unlearn(word int) { w.known[word] = false }
-
 // forget is for when something else may have written them.
 func (w *knownWords) forget() { *w = knownWords{} }
