@@ -7,6 +7,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/offload"
@@ -167,6 +170,103 @@ func resetKeepsSAs(ctx context.Context, b *Bench) error {
 		return err
 	}
 	return c.works(ctx, all[2])
+}
+
+// resetAmongRequests resets the NIC while requests are made from several
+// goroutines: each ends, and what is there in the end is what their answers say.
+func resetAmongRequests(ctx context.Context, b *Bench) error {
+	c, err := b.insertActive(ctx)
+	if err != nil {
+		return err
+	}
+	const goroutines = 8
+	left := make([]map[offload.OffloadHandle]flow, goroutines)
+	errs := make([]error, goroutines)
+	var stop atomic.Bool
+	var aborted atomic.Int64
+	var running sync.WaitGroup
+	for g := range goroutines {
+		left[g] = map[offload.OffloadHandle]flow{}
+		running.Go(func() {
+			for i := 0; !stop.Load() && errs[g] == nil; i++ {
+				errs[g] = c.requestDuringReset(ctx, newFlow(0x50000+uint32(g)<<12+uint32(i), i%2 == 0, false, 16), left[g], &aborted)
+			}
+		})
+	}
+	var trouble error
+	for range b.count(20, 20, 3) {
+		// Some requests between one reset and the next.
+		if trouble = c.relax(ctx, 20_000); trouble == nil {
+			_, trouble = c.a.Reset(ctx)
+		}
+		if trouble != nil {
+			break
+		}
+	}
+	stop.Store(true)
+	running.Wait()
+	if err := errors.Join(append(errs, trouble)...); err != nil {
+		return err
+	}
+	if aborted.Load() == 0 {
+		return errors.New("no request was under way during a reset: nothing was shown")
+	}
+	if err := c.resume(ctx); err != nil {
+		return err
+	}
+	// A request that was aborted is cleared up by the next one.
+	last, err := c.add(ctx, newFlow(spiIn, true, false, 16))
+	if err != nil {
+		return err
+	}
+	model := map[offload.OffloadHandle]flow{last.offload: last.flow}
+	for _, some := range left {
+		for handle, f := range some {
+			model[handle] = f
+		}
+	}
+	if err := c.matches(ctx, model); err != nil {
+		return err
+	}
+	return c.works(ctx, last)
+}
+
+// requestDuringReset adds an SA, or deletes one if there are many, and keeps
+// account of it. A reset may abort or refuse either.
+func (c *card) requestDuringReset(ctx context.Context, f flow, left map[offload.OffloadHandle]flow, aborted *atomic.Int64) error {
+	during := func(err error) bool {
+		status := offload.StatusOf(err)
+		if status != offload.StatusRequestAborted && status != offload.StatusNotAccepted {
+			return false
+		}
+		aborted.Add(1)
+		runtime.Gosched()
+		return true
+	}
+	for handle := range left {
+		if len(left) < 20 {
+			break
+		}
+		err := c.a.DeleteSA(ctx, handle)
+		if offload.StatusOf(err) != offload.StatusNotAccepted {
+			delete(left, handle) // also when aborted: the handle is void
+		}
+		if err == nil || during(err) {
+			return nil
+		}
+		return fmt.Errorf("DELETE during a reset: %w", err)
+	}
+	e := f.entry()
+	err := c.a.AddSA(ctx, e)
+	switch {
+	case (err == nil) != (e.OffloadHandle != 0):
+		return fmt.Errorf("ADD during a reset ended with %v and the handle %v", err, e.OffloadHandle)
+	case err == nil:
+		left[e.OffloadHandle] = f
+	case !during(err):
+		return fmt.Errorf("ADD during a reset: %w", err)
+	}
+	return nil
 }
 
 // resetAddressing resets the NIC so that the host has to set the encapsulation.
