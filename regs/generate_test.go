@@ -103,12 +103,12 @@ func TestGenerateRefuses(t *testing.T) {
 	for _, c := range []struct{ name, old, new, message string }{
 		{"not SystemRDL", "addrmap espalier_nic {", "addrmap espalier_nic", "espalier.rdl:"},
 		{"no description", `desc = "Global control";`, "", "espalier_nic.ctrl: has no desc"},
-		{"wide register", `desc = "Clock for which`, `regwidth = 64; desc = "Clock for which`, "espalier_nic.cap_clock: registers are 32 bits wide"},
+		{"wide register", `desc = "Size of the mailbox"`, `regwidth = 64; desc = "Size of the mailbox"`, "espalier_nic.mbox_size: registers are 32 bits wide"},
 		{"two dimensions", "int_moderation[32] @ 0x100 += 4;", "int_moderation[2][16] @ 0x100 += 4;", "int_moderation[][]: arrays have one dimension"},
 		{"page by another name", "queue_page", "queue_block", "espalier_nic.txq[]: the name of a page's type ends in _page"},
 		{"unsupported write", "woset; hw_owned;", "onwrite = wzc; hw_owned;", "espalier_nic.ctrl.reset: onwrite wzc is not supported"},
 		{"stored set bit", "woset; hw_owned;", "woset;", "espalier_nic.ctrl.reset: woset and woclr fields are hw_owned"},
-		{"hole in a record of words", "sa_word_wo salt @ 0x0C;", "sa_word_wo salt @ 0x90;", "espalier_records.sa_record.dst: a gap before it in a record of words"},
+		{"hole in a record of words", "sa_word_wo key[8] @ 0x30;", "sa_word_wo key[8] @ 0x38;", "espalier_records.sa_record.key: a gap before it in a record of words"},
 		{"no reset value", `hw = na; } value[31:0] = 0; } scratch`, `hw = r; } value[31:0]; } scratch`, "scratch.value: software writes it, but it has no reset value"},
 		{"field across the middle of a record", "esp_offset[90:80]", "esp_offset[79:63]", ""},
 	} {

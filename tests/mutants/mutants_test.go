@@ -27,18 +27,21 @@ type mutant struct {
 	old, new string
 	stage    regress.Stage // where the first mismatch must be reported
 	field    string        // and what it must name
+	// inCrypt: the start-up self-tests of a NIC with a control processor find it,
+	// so the judge only gets to see it on one without.
+	inCrypt bool
 }
 
 var mutants = map[string]mutant{
 	"one wrong bit in GHASH": {
 		file: "espalier_gf128_mul.sv",
 		old:  "(v0 << 63) ^ (v0 << 62) ^ (v0 << 57)", new: "(v0 << 63) ^ (v0 << 62) ^ (v0 << 56)",
-		stage: regress.Wire, field: "ESP ICV",
+		stage: regress.Wire, field: "ESP ICV", inCrypt: true,
 	},
 	"one stale key byte": {
 		file: "espalier_sa_install.sv",
 		old:  "key_data_o  <= {round_key_q, word};", new: "key_data_o  <= {round_key_q, word[31:8], key_data_o[7:0]};",
-		stage: regress.Wire, field: "ESP payload block 0",
+		stage: regress.Wire, field: "ESP payload block 0", inCrypt: true,
 	},
 	"a length off by one": {
 		file: "espalier_rx_write.sv",
@@ -47,10 +50,17 @@ var mutants = map[string]mutant{
 	},
 }
 
-// build makes a simulator with the changes and returns its path.
-func build(t *testing.T, name string, m *mutant) string {
+// window is the NIC without a control processor.
+const window = "CONTROL_PROCESSOR=0"
+
+// build makes a simulator with the changes, and parameters of the top, and
+// returns its path.
+func build(t *testing.T, name string, m *mutant, params ...string) string {
 	t.Helper()
 	args := []string{}
+	for _, p := range params {
+		args = append(args, "--param", p)
+	}
 	if m != nil {
 		original := filepath.Join("rtl", m.file)
 		text, err := os.ReadFile(filepath.Join(root, original))
@@ -70,7 +80,11 @@ func build(t *testing.T, name string, m *mutant) string {
 			t.Fatal(err)
 		}
 		relative := filepath.Join("build", "mutants", name, m.file)
-		args = append(args, "--out", "mutants/"+name, "--replace", original+"="+relative)
+		name = "mutants/" + name
+		args = append(args, "--replace", original+"="+relative)
+	}
+	if name != "" {
+		args = append(args, "--out", name)
 	}
 	cmd := exec.Command(filepath.Join(root, "verilator", "build.sh"), args...)
 	cmd.Stderr = os.Stderr
@@ -84,13 +98,23 @@ func build(t *testing.T, name string, m *mutant) string {
 // run judges the packets of a capture on a simulator library.
 func run(t *testing.T, library string) *regress.Result {
 	t.Helper()
+	result, err := tryRun(t, library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// tryRun is run for a NIC that may refuse to start.
+func tryRun(t *testing.T, library string) (*regress.Result, error) {
+	t.Helper()
 	packets, err := regress.LoadCapture(filepath.Join(root, "tests", "captures", "dns.pcap"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	bed, err := regress.OpenBed(context.Background(), regress.DeviceConfig{Device: "sim:" + library, Seed: 1}, driver.Options{})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer bed.Close()
 	variety, err := regress.ParseVariety("mixed", "mixed", "mixed", 128)
@@ -102,27 +126,45 @@ func run(t *testing.T, library string) *regress.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := regress.Run(context.Background(), bed, plan, regress.RunOptions{MaxMismatches: 3, StallCycles: 100_000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
+	return regress.Run(context.Background(), bed, plan, regress.RunOptions{MaxMismatches: 3, StallCycles: 100_000})
 }
 
 func TestRunIsGreenOnTheRealRTL(t *testing.T) {
-	result := run(t, build(t, "", nil))
-	for _, m := range result.Mismatches {
-		t.Errorf("%v", m)
+	for name, library := range map[string]string{
+		"mailbox": build(t, "", nil),
+		"window":  build(t, "window", nil, window),
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := run(t, library)
+			for _, m := range result.Mismatches {
+				t.Errorf("%v", m)
+			}
+			if result.Decrypted == 0 || result.Decrypted != result.Protected {
+				t.Errorf("%+v", result.Counts)
+			}
+		})
 	}
-	if result.Decrypted == 0 || result.Decrypted != result.Protected {
-		t.Errorf("%+v", result.Counts)
+}
+
+// TestSelfTestCatchesBrokenRTL: with a control processor a NIC that encrypts
+// wrongly does not start.
+func TestSelfTestCatchesBrokenRTL(t *testing.T) {
+	const name = "one wrong bit in GHASH"
+	m := mutants[name]
+	_, err := tryRun(t, build(t, "selftest", &m))
+	if err == nil || !strings.Contains(err.Error(), "self-tests failed") {
+		t.Errorf("%s: error %v, want that the self-tests failed", name, err)
 	}
 }
 
 func TestRunCatchesBrokenRTL(t *testing.T) {
 	for name, m := range mutants {
 		t.Run(name, func(t *testing.T) {
-			result := run(t, build(t, strings.ReplaceAll(name, " ", "-"), &m))
+			var params []string
+			if m.inCrypt {
+				params = append(params, window)
+			}
+			result := run(t, build(t, strings.ReplaceAll(name, " ", "-"), &m, params...))
 			if len(result.Mismatches) == 0 {
 				t.Fatalf("not caught: %+v", result.Counts)
 			}
