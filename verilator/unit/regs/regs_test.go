@@ -28,6 +28,7 @@ const (
 	saCmd         = 0x1000
 	saStatus      = 0x1004
 	saHandle      = 0x1008
+	saNonce       = 0x1010
 	saSPI         = 0x1040
 	saFlags       = 0x1044
 	saESNHi       = 0x1048
@@ -35,6 +36,7 @@ const (
 	saDst         = 0x1050
 	saSrc         = 0x1060
 	saKey         = 0x1070
+	saCounters    = 0x10a0
 	statTxFrames  = 0x2000
 	txq2Tail      = 0x12018
 	rxq15Status   = 0x2f004
@@ -139,8 +141,9 @@ func TestConstants(t *testing.T) {
 	s.read(0x0)
 	s.read(0x4)
 	s.read(0xc)
+	s.read(0x2c)
 	r := run(t, &s)
-	r.expectReads(t, 0x4c505345, 0x01000000, 0x20100201)
+	r.expectReads(t, 0x4c505345, 0x01010000, 0x20100201, 0x06050403)
 }
 
 // Each input shows in its own bits and nowhere else.
@@ -160,6 +163,7 @@ func TestInputs(t *testing.T) {
 		{"cap_feature_ah_esp_i", 0x01c, 1 << 6}, {"cap_feature_transport_i", 0x01c, 1 << 7}, {"cap_feature_tunnel_i", 0x01c, 1 << 8},
 		{"cap_feature_transport_tunnel_i", 0x01c, 1 << 9}, {"cap_feature_lso_i", 0x01c, 1 << 10}, {"cap_feature_esn_i", 0x01c, 1 << 11},
 		{"cap_feature_udp_esp_i", 0x01c, 0xf << 12}, {"cap_feature_encapsulation_i", 0x01c, 0x1f << 16}, {"cap_feature_loopback_i", 0x01c, 1 << 24},
+		{"cap_feature_control_processor_i", 0x01c, 1 << 25},
 		{"cap_ring_min_log2_i", 0x020, 0x0f}, {"cap_ring_max_log2_i", 0x020, 0xf0}, {"cap_ring_prefetch_i", 0x020, 0xff00},
 		{"cap_frame_max_frame_i", 0x024, 0xffff}, {"cap_clock_mhz_i", 0x028, 0xffff},
 		{"ctrl_reset_i", ctrl, 1},
@@ -183,6 +187,23 @@ func TestInputs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The vector of an array of registers has the first in its lowest bits.
+func TestInputVector(t *testing.T) {
+	value := new(big.Int)
+	var s script
+	want := make([]uint32, 8)
+	for i := range want {
+		want[i] = 0x10203040 * uint32(i+1)
+		value.Or(value, new(big.Int).Lsh(big.NewInt(int64(want[i])), uint(32*i)))
+	}
+	s.set("sa_counters_value_i", value)
+	for i := range want {
+		s.read(saCounters + 4*uint32(i))
+	}
+	r := run(t, &s)
+	r.expectReads(t, want...)
 }
 
 var inputRegisters = []uint32{0x008, 0x010, 0x014, 0x018, 0x01c, 0x020, 0x024, 0x028, ctrl, 0x044, intCause, saStatus}
@@ -216,6 +237,9 @@ func storedFields() []field {
 	for i := range uint(32) {
 		fields = append(fields, field{addr: uint32(intModeration + 4*i), width: 8, port: "int_moderation_count_o", index: i},
 			field{addr: uint32(intModeration + 4*i), lsb: 16, width: 16, port: "int_moderation_time_o", index: i})
+	}
+	for i := range uint(2) {
+		fields = append(fields, field{addr: uint32(saNonce + 4*i), width: 32, port: "sa_nonce_value_o", index: i})
 	}
 	for i := range uint(4) {
 		fields = append(fields, field{addr: uint32(saDst + 4*i), width: 32, port: "sa_dst_value_o", index: i},
