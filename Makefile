@@ -20,7 +20,7 @@ CAPTURES := $(wildcard tests/captures/*.pcap)
 
 export ESPALIER_PYTHON := $(CURDIR)/build/venv/bin/python
 
-.PHONY: help run test bench conformance soak build firmware sim sim-trace lint format format-check vet regs setup setup-run setup-test clean
+.PHONY: help run test bench conformance soak build firmware sim sim-trace lint format format-check vet regs setup setup-run setup-test setup-soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -66,9 +66,9 @@ bench: build sim ## cycles per packet, latency, SA install, simulator and driver
 conformance: build sim ## hold both NICs to IPsec Offload Version 2, requirement by requirement; writes docs/conformance.md
 	@bin/espalier conformance --device gonic,sim --out docs/conformance.md
 
-soak: setup-test sim ## the property tests for much longer, with new seeds each time
+soak: setup-soak firmware sim ## the property tests for much longer, with new seeds each time, and the firmware under a fuzzer
 	$(GO) test -timeout 4h -count=1 ./tests/property -args -soak=1h
-	$(GO) test -timeout 4h -count=1 ./firmware -run TestNativeRandom -args -soak=20m
+	$(GO) test -timeout 4h -count=1 ./firmware -run "TestNativeRandom|TestCorpus" -args -soak=20m
 
 regs: ## regenerate everything that comes from regs/espalier.rdl
 	@scripts/setup.sh regs
@@ -81,6 +81,9 @@ setup-run:
 
 setup-test:
 	@scripts/setup.sh test
+
+setup-soak:
+	@scripts/setup.sh soak
 
 clean: ## remove what was built (installed packages stay)
 	rm -rf bin build out

@@ -28,7 +28,10 @@ func native(t *testing.T) string {
 	return path
 }
 
-var nativeOnce = sync.OnceValues(func() (string, error) {
+var nativeOnce = sync.OnceValues(func() (string, error) { return buildNative("native", "gcc", "address,undefined", "fuzz.c") })
+
+// buildNative compiles the firmware with all of native/ but one file.
+func buildNative(name, compiler, sanitizers, without string) (string, error) {
 	var sources []string
 	for _, pattern := range []string{"src/*.c", "native/*.c"} {
 		files, err := filepath.Glob(pattern)
@@ -36,20 +39,20 @@ var nativeOnce = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 		for _, f := range files {
-			if f != filepath.Join("src", "main.c") {
+			if f != filepath.Join("src", "main.c") && f != filepath.Join("native", without) {
 				sources = append(sources, f)
 			}
 		}
 	}
-	program := filepath.Join(folder, "native")
-	args := append([]string{"-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+	program := filepath.Join(folder, name)
+	args := append([]string{"-std=c11", "-O1", "-g", "-fsanitize=" + sanitizers, "-fno-sanitize-recover=all",
 		"-Wall", "-Wextra", "-Wconversion", "-Werror", "-DFW_NATIVE", "-DFW_VERSION=0x01020003", "-DFW_BUILD=0xdecade01",
 		"-I", "src", "-I", "native", "-I", "../regs/c", "-o", program}, sources...)
-	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("gcc %s: %w\n%s", strings.Join(args, " "), err, out)
+	if out, err := exec.Command(compiler, args...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", compiler, strings.Join(args, " "), err, out)
 	}
 	return program, nil
-})
+}
 
 // folder is for what all tests share.
 var folder string
@@ -121,4 +124,48 @@ func readFile(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// corpus holds inputs of the fuzzer that reach different code.
+const corpus = "testdata/mailbox-corpus"
+
+// TestCorpus replays what the fuzzer has found worth keeping, with gcc and its
+// sanitizers: no fuzzer is needed for that. With -soak the fuzzer goes on from there.
+func TestCorpus(t *testing.T) {
+	files, err := filepath.Glob(corpus + "/*")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d inputs in %s, expected are at least 10: %v", len(files), corpus, err)
+	}
+	out, err := exec.Command(native(t), append([]string{"input"}, files...)...).CombinedOutput()
+	if err != nil || strings.Count(string(out), "ok ") != len(files) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if *soak > 0 {
+		fuzz(t, *soak)
+	}
+}
+
+// fuzz runs clang's libFuzzer from the corpus. New inputs, and those that fail,
+// are left in build/firmware/fuzz.
+func fuzz(t *testing.T, span time.Duration) {
+	if _, err := exec.LookPath("clang"); err != nil {
+		t.Fatal("clang is missing; Debian's packages are clang and libclang-rt-14-dev (scripts/setup.sh soak installs them)")
+	}
+	program, err := buildNative("fuzz", "clang", "fuzzer,address,undefined", "main.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Abs(filepath.Join("..", "build", "firmware", "fuzz"))
+	if err == nil {
+		err = os.MkdirAll(found, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(program, "-max_len=2048", "-print_final_stats=1", "-artifact_prefix="+found+"/crash-",
+		fmt.Sprintf("-max_total_time=%d", int(span.Seconds())), found, corpus).CombinedOutput()
+	text := string(out)
+	if t.Log(text[max(0, len(text)-2000):]); err != nil {
+		t.Errorf("the fuzzer found something: %v", err)
+	}
 }

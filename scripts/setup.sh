@@ -4,6 +4,7 @@
 # Installs what a target of the Makefile needs and this machine lacks:
 #   scripts/setup.sh run     to build and run the simulated NIC and its firmware
 #   scripts/setup.sh test    that, and everything the tests use
+#   scripts/setup.sh soak    that, and clang for its fuzzer
 #   scripts/setup.sh regs    what `make regs` uses
 # Debian packages go where Debian puts them (needs root or sudo), Python
 # packages into build/venv, the control processor's core into build/third_party.
@@ -12,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-what=${1:?usage: scripts/setup.sh run|test|regs}
+what=${1:?usage: scripts/setup.sh run|test|soak|regs}
 die() { echo "setup: $*" >&2; exit 1; }
 
 # command:package pairs; a package is installed when its command is not there.
@@ -21,8 +22,9 @@ test=("${run[@]}" yosys:yosys iverilog:iverilog tshark:tshark)
 case $what in
   run) wanted=("${run[@]}") ;;
   test) wanted=("${test[@]}") ;;
+  soak) wanted=("${test[@]}" clang:clang) ;;
   regs) wanted=(python3:python3) ;;
-  *) die "'$what' is not run, test or regs" ;;
+  *) die "'$what' is not run, test, soak or regs" ;;
 esac
 
 packages=()
@@ -31,6 +33,8 @@ for pair in "${wanted[@]}"; do
 done
 # Debian ships venv's pip apart from python3.
 if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then packages+=(python3-venv); fi
+# clang's fuzzer and sanitizers come apart from it.
+if [ "$what" = soak ] && ! ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-* >/dev/null 2>&1; then packages+=(libclang-rt-14-dev); fi
 # Verilator's FST traces need zlib's header.
 if [ "$what" != regs ] && [ ! -e /usr/include/zlib.h ]; then packages+=(zlib1g-dev); fi
 
@@ -55,8 +59,8 @@ go version >/dev/null 2>&1 || die "'go version' fails; install Go $(sed -n 's/^g
 
 if [ "$what" != run ]; then
   lists=(regs/requirements.txt)
-  [ "$what" = test ] && lists+=(tests/requirements.txt)
-  stamp=build/venv/.stamp-$what
+  case $what in test | soak) lists+=(tests/requirements.txt) ;; esac
+  stamp=build/venv/.stamp-${what/soak/test}
   sum=$(cat "${lists[@]}" | sha256sum)
   if [ ! -x build/venv/bin/python ] || [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]; then
     echo "setup: installing Python packages into build/venv: $(cat "${lists[@]}" | sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' | tr '\n' ' ')"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Random commands from a seed: mostly nearly right, some nonsense; between them starts
- * of the firmware and resets. A model says what each must be answered and what the NIC
+ * Random commands from a seed, or from the bytes of a fuzzer: mostly nearly right, some
+ * nonsense; between them starts of the firmware and resets. A model says what each must be answered and what the NIC
  * must hold after it. The model's table of free slots is a plain list, and it looks for
  * duplicates itself: it shares nothing with the firmware.
  */
@@ -21,11 +21,24 @@ static struct {
     uint32_t unused[MODEL_SLOTS], unused_count; /* free slots, the next one first */
 } model;
 
-/* splitmix64 */
-static uint64_t state;
+static uint64_t state; /* of splitmix64 */
+
+/* If not NULL, numbers come from these bytes and not from a seed; zeros behind their end. */
+static const uint8_t *input;
+static size_t input_left;
+
+static uint32_t from_input(uint32_t bytes)
+{
+    uint32_t value = 0;
+    for (; bytes > 0 && input_left > 0; bytes--, input_left--)
+        value = value << 8 | *input++;
+    return value;
+}
 
 static uint32_t next(void)
 {
+    if (input)
+        return from_input(4);
     uint64_t z = state += 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
@@ -34,7 +47,8 @@ static uint32_t next(void)
 
 static uint32_t below(uint32_t n)
 {
-    return next() % n;
+    /* A fuzzer finds its way sooner when a choice is a byte. */
+    return (input && n <= 256 ? from_input(1) : next()) % n;
 }
 
 static bool one_in(uint32_t n)
@@ -233,16 +247,16 @@ static void compare_nic(uint64_t at)
     }
 }
 
-void run_random(uint64_t seed, uint64_t commands)
+/* At most so many commands, or as many as the input has. */
+static void run(uint64_t commands)
 {
-    state = seed;
     memset(&model, 0, sizeof model);
     model.capacity = 1 + below(MODEL_SLOTS);
     nic_power_up(model.capacity);
     nic.heap_bytes = (model.capacity + 31) / 32 * 8 + (model.capacity + 1) / 2 * 4;
     list_unused();
     nic_start();
-    for (uint64_t n = 0; n < commands && failures == 0;) {
+    for (uint64_t n = 0; n < commands && failures == 0 && (!input || input_left > 0);) {
         if (one_in(2000) || (one_in(500) && n % 3 == 0)) {
             if (one_in(3)) {
                 nic_reset();
@@ -280,5 +294,20 @@ void run_random(uint64_t seed, uint64_t commands)
         if (nic.logged > LOG_BYTES / 2)
             nic.logged = 0;
     }
+}
+
+void run_random(uint64_t seed, uint64_t commands)
+{
+    input = NULL;
+    state = seed;
+    run(commands);
     printf("%s seed %lu\n", failures ? "FAIL" : "ok", (unsigned long)seed);
+}
+
+void run_input(const uint8_t *data, size_t size)
+{
+    static const uint8_t nothing;
+    input = size > 0 ? data : &nothing;
+    input_left = size;
+    run(UINT64_MAX);
 }
