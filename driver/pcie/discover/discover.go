@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -43,10 +44,12 @@ func Espalier() ID { return ID{pcie.VendorID, pcie.DeviceID} }
 
 // BAR is one base address register.
 type BAR struct {
-	Base, Size uint64 // bytes; Size 0: there is none
-	IO         bool   // I/O ports, not memory
-	Wide       bool   // 64-bit
-	Prefetch   bool
+	Base uint64 // 0: none was assigned
+	Size uint64 // bytes; 0: there is no such BAR
+	IO   bool   // I/O ports, not memory
+	Wide bool
+	// Prefetch: reads have no side effects.
+	Prefetch bool
 }
 
 // Function is one PCI function found.
@@ -55,15 +58,22 @@ type Function struct {
 	Address  string // "0000:03:00.0"
 	Path     string // its folder in sysfs
 	Class    uint32 // 24 bits
-	Revision uint8
+	Revision uint8  // of the hardware
 	BARs     [6]BAR
+	// Command is the configuration space's Command register.
+	Command uint16
 	// Vectors is the size of the MSI-X table; 0 if there is none or
 	// configuration space beyond its first 64 bytes may not be read.
 	Vectors int
+	// WholeConfig says that more than those 64 bytes could be read, so that
+	// Vectors is the truth.
+	WholeConfig bool
 	// Driver is the kernel driver bound to it, "" for none.
 	Driver string
 	// IOMMUGroup is its IOMMU group, -1 for none.
 	IOMMUGroup int
+	// NUMANode is the memory node that it is attached to, -1 where there is but one.
+	NUMANode int
 }
 
 // String describes the function in one line.
@@ -130,14 +140,32 @@ func FindIn(devices string, ids ...ID) ([]Function, error) {
 // whatever its ID.
 func Lookup(address string) (Function, error) { return LookupIn(SysfsDevices, address) }
 
+// ErrAddress: what was given is no PCI address.
+var ErrAddress = errors.New("not a PCI address")
+
+// ParseAddress reads an address such as "0000:03:00.0" or "03:00.0" and returns
+// it as sysfs writes it. Errors wrap ErrAddress.
+func ParseAddress(s string) (string, error) {
+	parts := addressForm.FindStringSubmatch(s)
+	if parts == nil {
+		return "", fmt.Errorf("PCI address %q is not of the form 0000:03:00.0: %w", s, ErrAddress)
+	}
+	domain := strings.TrimSuffix(parts[1], ":")
+	if domain == "" {
+		domain = "0000"
+	}
+	return strings.ToLower(domain + ":" + parts[2]), nil
+}
+
+// addressForm is [DOMAIN:]BUS:DEVICE.FUNCTION, in hexadecimal; a domain has more
+// than four digits behind some host bridges.
+var addressForm = regexp.MustCompile(`^([0-9a-fA-F]{4,8}:)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])$`)
+
 // LookupIn is Lookup for another folder than SysfsDevices.
 func LookupIn(devices, address string) (Function, error) {
-	if strings.Count(address, ":") == 1 {
-		address = "0000:" + address
-	}
-	var domain, bus, device, function uint
-	if n, err := fmt.Sscanf(address, "%4x:%2x:%2x.%1x", &domain, &bus, &device, &function); err != nil || n != 4 || address != filepath.Base(address) {
-		return Function{}, fmt.Errorf("PCI address %q is not of the form 0000:03:00.0", address)
+	address, err := ParseAddress(address)
+	if err != nil {
+		return Function{}, err
 	}
 	f, err := read(filepath.Join(devices, address), nil)
 	if errors.Is(err, fs.ErrNotExist) {

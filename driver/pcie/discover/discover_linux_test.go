@@ -17,6 +17,7 @@ import (
 // management one.
 func config(vectors int) []byte {
 	c := make([]byte, 256)
+	c[0x04], c[0x05] = 0x06, 0x04
 	c[0x06] = 0x10
 	c[0x08] = 3
 	c[0x34] = 0x40
@@ -41,7 +42,7 @@ func resources(lines map[int]string) string {
 // nic is the folder of an Espalier NIC.
 func nic() map[string]string {
 	return map[string]string{
-		"vendor": "0x1234\n", "device": "0x4550\n", "class": "0x020000\n", "irq": "11\n",
+		"vendor": "0x1234\n", "device": "0x4550\n", "class": "0x020000\n", "irq": "11\n", "numa_node": "1\n",
 		"resource": resources(map[int]string{
 			0: "0x00000000fe000000 0x00000000fe03ffff 0x0000000000140204",
 			2: "0x000000000000c000 0x000000000000c0ff 0x0000000000040101",
@@ -93,7 +94,7 @@ func sysfs(t *testing.T, functions map[string]map[string]string) string {
 
 func TestFind(t *testing.T) {
 	other := with(nic(), map[string]string{"vendor": "0x8086\n", "device": "0x1521\n"})
-	free := with(nic(), map[string]string{"driver": "", "iommu_group": "", "config": string(config(2048)[:64])})
+	free := with(nic(), map[string]string{"driver": "", "iommu_group": "", "numa_node": "", "config": string(config(2048)[:64])})
 	root := sysfs(t, map[string]map[string]string{
 		"0000:00:1f.0": other,
 		"0000:81:00.0": free,
@@ -112,14 +113,14 @@ func TestFind(t *testing.T) {
 				2: {Base: 0xC000, Size: 256, IO: true},
 				4: {Base: 0x8FFF00000, Size: 8192, Wide: true, Prefetch: true},
 			},
-			Vectors: 8, Driver: "vfio-pci", IOMMUGroup: 17,
+			Command: 0x0406, Vectors: 8, WholeConfig: true, Driver: "vfio-pci", IOMMUGroup: 17, NUMANode: 1,
 		},
 		{
 			ID: Espalier(), Address: "0000:81:00.0", Path: filepath.Join(root, "0000:81:00.0"), Class: 0x020000, Revision: 3,
-			IOMMUGroup: -1,
+			IOMMUGroup: -1, NUMANode: -1,
 		},
 	}
-	want[1].BARs = want[0].BARs
+	want[1].BARs, want[1].Command = want[0].BARs, want[0].Command
 	if len(found) != 2 || found[0] != want[0] || found[1] != want[1] {
 		t.Errorf("found\n%+v\nwant\n%+v", found, want)
 	}
@@ -146,6 +147,7 @@ func TestBroken(t *testing.T) {
 		"BAR 0":    {"resource": resources(map[int]string{0: "0x2000 0x1000 0x200"})},
 		"config":   {"config": "short"},
 		"group":    {"iommu_group": "-> groups/seventeen"},
+		"NUMA":     {"numa_node": "first\n"},
 	} {
 		root := sysfs(t, map[string]map[string]string{"0000:03:00.0": with(nic(), changes)})
 		if _, err := FindIn(root); err == nil || !strings.Contains(err.Error(), "0000:03:00.0") {
@@ -164,8 +166,8 @@ func TestLookup(t *testing.T) {
 	if _, err := LookupIn(root, "0000:04:00.0"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no such function: %v", err)
 	}
-	for _, address := range []string{"", "eth0", "../0000:03:00.0", "0000:03:00", "0000:03:00.0/..", "zz:00.0"} {
-		if _, err := LookupIn(root, address); err == nil || !strings.Contains(err.Error(), "form") {
+	for _, address := range []string{"", "eth0", "../0000:03:00.0", "0000:03:00", "0000:03:00.0/..", "zz:00.0", "03:20.0", "03:00.8", "000:03:00.0"} {
+		if _, err := LookupIn(root, address); !errors.Is(err, ErrAddress) || !strings.Contains(err.Error(), "form") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -190,6 +192,16 @@ func TestVectors(t *testing.T) {
 	} {
 		if got := vectors(c.config); got != c.want {
 			t.Errorf("%s: %d vectors, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	for in, want := range map[string]string{
+		"03:00.0": "0000:03:00.0", "0000:AB:1f.7": "0000:ab:1f.7", "10000:e1:00.0": "10000:e1:00.0",
+	} {
+		if got, err := ParseAddress(in); err != nil || got != want {
+			t.Errorf("%s is %q %v, want %q", in, got, err, want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/u-root/u-root/pkg/pci"
 
@@ -61,7 +62,12 @@ func read(path string, ids []ID) (*Function, error) {
 		return nil, fmt.Errorf("configuration space has %d bytes, the header needs %d", len(p.Config), headerSize)
 	}
 	f.Revision = p.Config[pcie.ConfigRevision]
+	f.Command = binary.LittleEndian.Uint16(p.Config[pcie.ConfigCommand:])
+	f.WholeConfig = len(p.Config) > headerSize
 	f.Vectors = vectors(p.Config)
+	if f.NUMANode, err = numaNode(path); err != nil {
+		return nil, err
+	}
 	if f.Driver, err = link(path, "driver"); err != nil {
 		return nil, err
 	}
@@ -85,6 +91,23 @@ func link(folder, name string) (string, error) {
 		return "", nil
 	}
 	return filepath.Base(target), err
+}
+
+// numaNode reads the memory node of the function in folder; a kernel built without
+// NUMA does not say.
+func numaNode(folder string) (int, error) {
+	text, err := os.ReadFile(filepath.Join(folder, "numa_node"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	node, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0, fmt.Errorf("NUMA node %q is no number", strings.TrimSpace(string(text)))
+	}
+	return node, nil
 }
 
 // headerSize is the part of configuration space that anybody may read.
