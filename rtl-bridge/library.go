@@ -72,7 +72,9 @@ type Library struct {
 	barRead, barWrite, memAdd, memAddFD, memRemove        uintptr
 	faults, macSend, macRecv, macSent, interrupts         uintptr
 	trace, coverage, peek                                 uintptr
-	record                                                uintptr // 0: the library has none
+	// Optional; 0: the library has none. Of the three for remote memory it has
+	// all or none.
+	record, memRemote, memRequests, memAnswer uintptr
 }
 
 // Load loads the library at path. Errors satisfy errors.Is with one of
@@ -184,7 +186,13 @@ func (l *Library) bind(handle uintptr) error {
 			return err
 		}
 	}
-	l.record, _ = symbol("espalier_sim_record") // optional
+	l.record, _ = symbol("espalier_sim_record")
+	l.memRemote, _ = symbol("espalier_sim_mem_remote")
+	l.memRequests, _ = symbol("espalier_sim_mem_requests")
+	l.memAnswer, _ = symbol("espalier_sim_mem_answer")
+	if l.memRequests == 0 || l.memAnswer == 0 {
+		l.memRemote = 0
+	}
 	text, _, _ := purego.SyscallN(info)
 	if err := json.Unmarshal([]byte(goString(text)), &l.info); err != nil {
 		return fmt.Errorf("%w: its description is not JSON: %w", ErrNotSimulator, err)

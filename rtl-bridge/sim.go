@@ -5,6 +5,7 @@ package rtlbridge
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unsafe"
@@ -69,6 +70,8 @@ const (
 	EventFault
 	// EventWrite: a write to host memory was performed.
 	EventWrite
+	// EventRequest: there is a request for remote memory.
+	EventRequest
 )
 
 // Access says what the device may do with a range of memory.
@@ -91,6 +94,27 @@ type FrameInfo struct {
 
 // Bad says whether the sender marked the frame bad.
 func (f FrameInfo) Bad() bool { return f.flag&1 != 0 }
+
+// Request is an access of the device to remote memory that waits for its answer.
+type Request struct {
+	// ID is for Sim.MemAnswer; no instance uses one twice.
+	ID uint64
+	// IOVA and Size, 1 to 4096, are what is accessed.
+	IOVA uint64
+	Size int
+	// Cycle is when the request was made.
+	Cycle uint64
+	// Write says that Data, of Size bytes, is to be written; else Data is nil.
+	Write bool
+	Data  []byte
+}
+
+// simRequest's layout is espalier_sim_request's.
+type simRequest struct {
+	id, iova, cycle uint64
+	size, write     uint32
+	data            unsafe.Pointer
+}
 
 // simFault's layout is espalier_sim_fault's.
 type simFault struct {
@@ -128,6 +152,8 @@ type Sim struct {
 	events uint32
 	info   FrameInfo
 	fault  [16]simFault
+	// asked is what MemRequests takes, made when it is first used.
+	asked []simRequest
 
 	args [8]uintptr
 	// passed keeps a buffer of the caller's alive, and on the heap, where it
@@ -242,6 +268,60 @@ func (s *Sim) MemAddFD(iova, size uint64, fd int, offset uint64, access Access) 
 func (s *Sim) MemRemove(iova, size uint64) error {
 	r := s.call(s.lib.memRemove, uintptr(iova), uintptr(size))
 	return s.check("remove memory", r)
+}
+
+// MemRemote turns remote memory on or off: accesses to memory that was not added
+// become requests instead of faults. Turning it off answers what waits with an
+// error. ErrNotSupported says that the library cannot.
+func (s *Sim) MemRemote(on bool) error {
+	if s.lib.memRemote == 0 {
+		return &SimError{Operation: "remote memory", Message: "this library has no espalier_sim_mem_remote", kind: ErrNotSupported}
+	}
+	var enable uintptr
+	if on {
+		enable = 1
+	}
+	return s.check("remote memory", s.call(s.lib.memRemote, enable))
+}
+
+// MemRequests takes the new requests for remote memory, oldest first. Their data
+// is the caller's. Only after MemRemote.
+func (s *Sim) MemRequests() ([]Request, error) {
+	if s.asked == nil {
+		s.asked = make([]simRequest, 64)
+	}
+	var requests []Request
+	for {
+		r := s.call(s.lib.memRequests, uintptr(unsafe.Pointer(&s.asked[0])), uintptr(len(s.asked)))
+		if err := s.check("requests for remote memory", r); err != nil {
+			return requests, err
+		}
+		n := int(r)
+		for _, a := range s.asked[:n] {
+			q := Request{ID: a.id, IOVA: a.iova, Size: int(a.size), Cycle: a.cycle, Write: a.write != 0}
+			if q.Write {
+				q.Data = slices.Clone(unsafe.Slice((*byte)(a.data), q.Size))
+			}
+			requests = append(requests, q)
+		}
+		if n < len(s.asked) {
+			return requests, nil
+		}
+	}
+}
+
+// MemAnswer answers a request: data is what a read gave, of the request's size,
+// nil for a write. With ok false the device sees an error, and there is a fault.
+// ErrInvalid says that no such request waits; an answer to one that the hard
+// reset or MemRemote has ended is none.
+func (s *Sim) MemAnswer(id uint64, ok bool, data []byte) error {
+	var good uintptr
+	if ok {
+		good = 1
+	} else {
+		data = nil
+	}
+	return s.check("answer for remote memory", s.call(s.lib.memAnswer, uintptr(id), good, s.address(data), uintptr(len(data))))
 }
 
 // Faults takes the accesses to host memory that were refused, oldest first.

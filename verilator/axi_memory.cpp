@@ -2,7 +2,9 @@
 
 #include "axi_memory.h"
 
+#include <algorithm>
 #include <cinttypes>
+#include <cstddef>
 #include <cstring>
 
 #include "errors.h"
@@ -38,7 +40,10 @@ void AxiMemory::reset() {
     beat_ = nullptr;
     read_beat_changed_ = false;
     ar_held_ = aw_held_ = w_held_ = false;
-    wrote_ = false;
+    wrote_ = requested_ = false;
+    requests_.clear();
+    taken_ = 0;
+    forgotten_ = next_id_;
 }
 
 void AxiMemory::fail(const char* channel, const char* rule, const Address& a) const {
@@ -107,8 +112,11 @@ void AxiMemory::sample_read_address(uint64_t cycle) {
             ReadBurst& r = reads_[index];
             r.request = a;
             r.beat = 0;
+            r.remote = false;
             r.due = cycle + random_.between(options_.mem_read_latency_min, options_.mem_read_latency_max);
             append(read_queues_, reads_, index);
+            // Reads of remote memory are made at once, so that many are under way together.
+            if (remote_ && !memory_.readable(a.address, bytes(a.length) - (a.address - aligned(a.address)))) ask(r, index, cycle);
         }
     }
     arready_ = !free_reads_.empty() && !random_.chance(options_.mem_stall_percent);
@@ -128,11 +136,16 @@ void AxiMemory::sample_read_data(uint64_t cycle) {
     const int queue = choose(read_queues_, reads_, cycle + 1);
     if (queue < 0) return;
 
-    ReadBurst& r = reads_[read_queues_.first[static_cast<unsigned>(queue)]];
+    const uint16_t index = read_queues_.first[static_cast<unsigned>(queue)];
+    ReadBurst& r = reads_[index];
     if (r.beat == 0) {
         const size_t skip = r.request.address - aligned(r.request.address);
         const size_t size = bytes(r.request.length);
-        r.response = memory_.read(r.request.address, r.data.data() + skip, size - skip, cycle);
+        if (remote_ && !r.remote && !memory_.readable(r.request.address, size - skip)) {
+            ask(r, index, cycle);  // withdrawn since it was accepted
+            return;
+        }
+        if (!r.remote) r.response = memory_.read(r.request.address, r.data.data() + skip, size - skip, cycle);
         // Bytes below the start address, and all bytes of a refused read, are
         // not memory's: ones, as a PCIe host sees.
         std::memset(r.data.data(), 0xFF, r.response == Response::kOkay ? skip : size);
@@ -201,6 +214,7 @@ void AxiMemory::complete(WriteBurst& w, uint16_t index, uint64_t cycle) {
     if (w.beats != w.request.length + 1u) fail("W", format("WLAST after %u beats", w.beats).c_str(), w.request);
     const unsigned skip = static_cast<unsigned>(w.request.address - aligned(w.request.address));
     if ((w.strobes[0] & ((uint64_t{1} << skip) - 1)) != 0) fail("W", "WSTRB is set below the start address", w.request);
+    w.remote = false;
     w.due = cycle + random_.between(options_.mem_write_latency_min, options_.mem_write_latency_max);
     append(write_queues_, writes_, index);
 }
@@ -214,10 +228,15 @@ void AxiMemory::sample_write_response(uint64_t cycle) {
     const int queue = choose(write_queues_, writes_, cycle + 1);
     if (queue < 0) return;
 
-    WriteBurst& w = writes_[write_queues_.first[static_cast<unsigned>(queue)]];
+    const uint16_t index = write_queues_.first[static_cast<unsigned>(queue)];
+    WriteBurst& w = writes_[index];
+    if (remote_ && !w.remote && !held_here(w)) {
+        ask(w, index, cycle);
+        return;
+    }
     remove_first(write_queues_, writes_, static_cast<unsigned>(queue));
     bid_ = w.request.id;
-    bresp_ = static_cast<uint8_t>(perform(w, cycle));
+    bresp_ = static_cast<uint8_t>(w.remote ? w.response : perform(w, cycle));
     bvalid_ = true;
     w.retired = true;
     while (oldest_ < next_address_ && writes_[oldest_ % kMaxWrites].retired) {
@@ -227,48 +246,133 @@ void AxiMemory::sample_write_response(uint64_t cycle) {
     }
 }
 
-// Writes the bytes whose strobes are set, in runs. Either all of a burst may be
-// written or nothing of it is.
-Response AxiMemory::perform(const WriteBurst& w, uint64_t cycle) {
-    struct Run {
-        size_t from, size;
-    };
-    const uint64_t base = aligned(w.request.address);
-    const auto for_runs = [&](auto&& act) {
-        Run run{0, 0};
-        for (unsigned beat = 0; beat < w.beats; ++beat) {
-            const uint64_t strobe = w.strobes[beat];
-            const size_t at = size_t{beat} * kBeatBytes;
-            if (strobe == kFullBeat) {
-                if (run.size == 0) run.from = at;
-                run.size += kBeatBytes;
-                continue;
-            }
-            for (size_t byte = 0; byte < kBeatBytes; ++byte) {
-                if (strobe >> byte & 1) {
-                    if (run.size == 0) run.from = at + byte;
-                    ++run.size;
-                } else if (run.size != 0) {
-                    if (!act(run)) return;
-                    run.size = 0;
-                }
+// Calls act for each run of bytes whose strobes are set, until it says false.
+template <class Act> void AxiMemory::for_runs(const WriteBurst& w, Act&& act) {
+    Run run{0, 0};
+    for (unsigned beat = 0; beat < w.beats; ++beat) {
+        const uint64_t strobe = w.strobes[beat];
+        const size_t at = size_t{beat} * kBeatBytes;
+        if (strobe == kFullBeat) {
+            if (run.size == 0) run.from = at;
+            run.size += kBeatBytes;
+            continue;
+        }
+        for (size_t byte = 0; byte < kBeatBytes; ++byte) {
+            if (strobe >> byte & 1) {
+                if (run.size == 0) run.from = at + byte;
+                ++run.size;
+            } else if (run.size != 0) {
+                if (!act(run)) return;
+                run.size = 0;
             }
         }
-        if (run.size != 0) act(run);
-    };
+    }
+    if (run.size != 0) act(run);
+}
 
+// Writes the bytes whose strobes are set. Either all of a burst may be written
+// or nothing of it is.
+Response AxiMemory::perform(const WriteBurst& w, uint64_t cycle) {
+    const uint64_t base = aligned(w.request.address);
     Response response = Response::kOkay;
-    for_runs([&](const Run& run) {
+    for_runs(w, [&](const Run& run) {
         response = memory_.check_write(base + run.from, run.size, cycle);
         return response == Response::kOkay;
     });
     if (response != Response::kOkay) return response;
-    for_runs([&](const Run& run) {
+    for_runs(w, [&](const Run& run) {
         response = memory_.write(base + run.from, w.data.data() + run.from, run.size, cycle);
         wrote_ = true;
         return response == Response::kOkay;
     });
     return response;
+}
+
+// Says whether perform would find all memory here.
+bool AxiMemory::held_here(const WriteBurst& w) {
+    const uint64_t base = aligned(w.request.address);
+    bool held = true;
+    for_runs(w, [&](const Run& run) { return held = memory_.writable(base + run.from, run.size); });
+    return held;
+}
+
+void AxiMemory::make_request(uint64_t iova, size_t size, uint16_t burst, const uint8_t* data, uint64_t cycle) {
+    requests_.push_back({next_id_++, iova, cycle, static_cast<uint32_t>(size), data != nullptr, burst, data});
+    requested_ = true;
+}
+
+void AxiMemory::ask(ReadBurst& r, uint16_t index, uint64_t cycle) {
+    const size_t skip = r.request.address - aligned(r.request.address);
+    r.remote = true;
+    r.due = kWaiting;
+    make_request(r.request.address, bytes(r.request.length) - skip, index, nullptr, cycle);
+}
+
+// A burst of which a part is held here is asked for as a whole: the program
+// knows what it has added.
+void AxiMemory::ask(WriteBurst& w, uint16_t index, uint64_t cycle) {
+    const uint64_t base = aligned(w.request.address);
+    w.remote = true;
+    w.response = Response::kOkay;
+    w.unanswered = 0;
+    w.due = kWaiting;
+    for_runs(w, [&](const Run& run) {
+        make_request(base + run.from, run.size, index, w.data.data() + run.from, cycle);
+        ++w.unanswered;
+        return true;
+    });
+}
+
+// Gives a request's answer to its burst.
+void AxiMemory::finish(const Request& request, bool ok, const uint8_t* data, uint64_t cycle) {
+    const Response response = ok ? Response::kOkay : memory_.refuse(request.iova, request.size, request.is_write, cycle, Response::kDecodeError);
+    if (!request.is_write) {
+        ReadBurst& r = reads_[request.burst];
+        r.response = response;
+        r.due = cycle;
+        if (ok) std::memcpy(r.data.data() + (r.request.address - aligned(r.request.address)), data, request.size);
+        return;
+    }
+    WriteBurst& w = writes_[request.burst];
+    if (ok) wrote_ = true;
+    if (!ok) w.response = response;
+    if (--w.unanswered == 0) w.due = cycle;
+}
+
+void AxiMemory::set_remote(bool enable, uint64_t cycle) {
+    remote_ = enable;
+    if (enable) return;
+    for (const Request& request : requests_) finish(request, false, nullptr, cycle);
+    requests_.clear();
+    taken_ = 0;
+    requested_ = false;
+    forgotten_ = next_id_;
+}
+
+uint32_t AxiMemory::take_requests(espalier_sim_request* out, uint32_t max) {
+    uint32_t n = 0;
+    for (; n < max && taken_ < requests_.size(); ++n, ++taken_) {
+        const Request& r = requests_[taken_];
+        out[n] = {r.id, r.iova, r.cycle, r.size, r.is_write ? 1u : 0u, r.data};
+    }
+    return n;
+}
+
+void AxiMemory::answer(uint64_t id, bool ok, const uint8_t* data, size_t size, uint64_t cycle) {
+    if (id != 0 && id < forgotten_) return;
+    const auto known = requests_.begin() + static_cast<std::ptrdiff_t>(taken_);
+    const auto at = std::lower_bound(requests_.begin(), known, id, [](const Request& r, uint64_t wanted) { return r.id < wanted; });
+    if (at == known || at->id != id) {
+        throw CallError(ESPALIER_SIM_EINVAL, format("no request %" PRIu64 " waits for an answer", id));
+    }
+    const size_t wanted = ok && !at->is_write ? at->size : 0;
+    if (size != wanted || (wanted != 0 && data == nullptr)) {
+        throw CallError(ESPALIER_SIM_EINVAL, format("answer of %zu bytes to request %" PRIu64 ", wanted are %zu", data == nullptr ? 0 : size, id, wanted));
+    }
+    const Request request = *at;
+    requests_.erase(at);
+    --taken_;
+    finish(request, ok, data, cycle);
 }
 
 void AxiMemory::drive() {

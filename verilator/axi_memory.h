@@ -10,9 +10,11 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "design.h"
+#include "espalier_sim.h"
 #include "host_memory.h"
 #include "options.h"
 #include "random.h"
@@ -32,6 +34,20 @@ public:
     // Changes the model's own pins after that edge.
     void drive();
 
+    // Remote memory: what HostMemory does not hold becomes a request for the
+    // program around the simulator, and its burst waits for the answer.
+    // Throws CallError.
+    void set_remote(bool enable, uint64_t cycle);
+    uint32_t take_requests(espalier_sim_request* out, uint32_t max);
+    void answer(uint64_t id, bool ok, const uint8_t* data, size_t size, uint64_t cycle);
+
+    // Says whether a request was made since the last call.
+    bool take_request_event() {
+        const bool happened = requested_;
+        requested_ = false;
+        return happened;
+    }
+
     // Says whether a write was performed since the last call.
     bool take_write_event() {
         const bool happened = wrote_;
@@ -45,6 +61,7 @@ private:
     static constexpr unsigned kMaxReads = 64;   // bursts accepted and not answered
     static constexpr unsigned kMaxWrites = 32;  // likewise
     static constexpr uint16_t kNone = 0xFFFF;
+    static constexpr uint64_t kWaiting = ~uint64_t{0};  // a burst's due that no cycle reaches
 
     struct Address {
         uint64_t address;
@@ -59,6 +76,7 @@ private:
         uint64_t due;  // first cycle in which a beat may be on the bus
         uint16_t beat;
         uint16_t next;
+        bool remote;  // a request was made of it; due is kWaiting until its answer
         Response response;
         std::array<uint8_t, 4096> data;
     };
@@ -69,8 +87,25 @@ private:
         uint16_t beats;
         uint16_t next;
         bool addressed, filled, retired;
+        uint32_t unanswered;  // requests made of it and not answered
+        bool remote;          // any was made
+        Response response;    // of a remote one
         std::array<uint64_t, kMaxBeats> strobes;
         std::array<uint8_t, kMaxBeats * kBeatBytes> data;
+    };
+
+    // A request that was not answered. Its data is part of the burst's.
+    struct Request {
+        uint64_t id, iova, cycle;
+        uint32_t size;
+        bool is_write;
+        uint16_t burst;
+        const uint8_t* data;  // null for a read
+    };
+
+    // A piece of a write burst whose strobes are set: offset in its data, and size.
+    struct Run {
+        size_t from, size;
     };
 
     // Bursts waiting for their response, in order: one queue for each ID where
@@ -87,6 +122,12 @@ private:
     void sample_write_data(uint64_t cycle);
     void sample_write_response(uint64_t cycle);
     void complete(WriteBurst& w, uint16_t index, uint64_t cycle);
+    template <class Act> static void for_runs(const WriteBurst& w, Act&& act);
+    bool held_here(const WriteBurst& w);
+    void ask(ReadBurst& r, uint16_t index, uint64_t cycle);
+    void ask(WriteBurst& w, uint16_t index, uint64_t cycle);
+    void make_request(uint64_t iova, size_t size, uint16_t burst, const uint8_t* data, uint64_t cycle);
+    void finish(const Request& request, bool ok, const uint8_t* data, uint64_t cycle);
     Response perform(const WriteBurst& w, uint64_t cycle);
 
     template <class Burst> void append(Queues& queues, std::vector<Burst>& bursts, uint16_t index);
@@ -109,6 +150,12 @@ private:
     std::vector<WriteBurst> writes_;  // a ring: numbers below are taken modulo its size
     uint64_t next_address_ = 0, next_data_ = 0, oldest_ = 0;
     Queues write_queues_;
+
+    bool remote_ = false, requested_ = false;
+    std::deque<Request> requests_;  // ascending id
+    size_t taken_ = 0;              // of them, those that the program knows
+    uint64_t next_id_ = 1;
+    uint64_t forgotten_ = 1;  // requests below were dropped, or given their error, unasked
 
     // What drive puts on the pins.
     bool arready_, rvalid_, rlast_, awready_, wready_, bvalid_;

@@ -160,6 +160,27 @@ int espalier_sim_mem_remove(espalier_sim* s, uint64_t iova, uint64_t size) {
     });
 }
 
+int espalier_sim_mem_remote(espalier_sim* s, uint32_t enable) {
+    return running(s, [&](espalier::Sim& sim) {
+        sim.mem_remote(enable != 0);
+        return ESPALIER_SIM_OK;
+    });
+}
+
+int espalier_sim_mem_requests(espalier_sim* s, espalier_sim_request* out, uint32_t max) {
+    return running(s, [&](espalier::Sim& sim) {
+        check_pointer(out, "out");
+        return static_cast<int>(sim.mem_requests(out, max));
+    });
+}
+
+int espalier_sim_mem_answer(espalier_sim* s, uint64_t id, uint32_t ok, const uint8_t* data, size_t size) {
+    return running(s, [&](espalier::Sim& sim) {
+        sim.mem_answer(id, ok != 0, data, size);
+        return ESPALIER_SIM_OK;
+    });
+}
+
 int espalier_sim_faults(espalier_sim* s, espalier_sim_fault* out, uint32_t max) {
     return always(s, [&](espalier::Sim& sim) {
         check_pointer(out, "out");

@@ -82,6 +82,7 @@ uint64_t espalier_sim_cycle(espalier_sim *s);
 #define ESPALIER_SIM_UNTIL_FRAME 2u /* a whole frame left the NIC */
 #define ESPALIER_SIM_UNTIL_FAULT 4u
 #define ESPALIER_SIM_UNTIL_WRITE 8u /* the NIC's write to host memory was performed */
+#define ESPALIER_SIM_UNTIL_REQUEST 16u /* a request for remote memory; see espalier_sim_mem_remote */
 
 /* Runs up to cycles clocks; stops early after a clock in which one of the
  * until events happened. *events gets all events that happened (also those not
@@ -95,12 +96,46 @@ int espalier_sim_bar_write(espalier_sim *s, uint32_t bar, uint64_t offset, uint3
 /* Host memory that the device may reach; anything else is a fault: an AXI
  * error for the RTL, an entry for espalier_sim_faults. Ranges must not overlap.
  * add gives an address in this process, which must stay valid until remove;
- * add_fd a file and offset, accessed with pread and pwrite. */
+ * add_fd a file and offset, accessed with pread and pwrite. Once remove has
+ * returned no access to the range is under way, and none comes. */
 #define ESPALIER_SIM_MEM_READ 1u
 #define ESPALIER_SIM_MEM_WRITE 2u
 int espalier_sim_mem_add(espalier_sim *s, uint64_t iova, uint64_t size, void *host, uint32_t flags);
 int espalier_sim_mem_add_fd(espalier_sim *s, uint64_t iova, uint64_t size, int fd, uint64_t file_offset, uint32_t flags);
 int espalier_sim_mem_remove(espalier_sim *s, uint64_t iova, uint64_t size);
+
+/* Remote memory, for hosts whose memory is behind a connection. Optional: a
+ * library has all three functions or none.
+ *
+ * Off at first. While it is on, accesses to memory that was not added, or not
+ * for this kind of access, are no faults but become requests for the program
+ * around the simulator, which answers them in any order and when it likes.
+ * Simulated time goes on meanwhile; the device waits for the answer as for slow
+ * memory, with AXI's order within an ID kept. A burst of writes waits for its
+ * turn before it becomes a request, so that it is not performed before an older
+ * one of the same ID (of any ID without mem_reorder) was.
+ *
+ * Turning it off answers everything that waits with an error. The hard reset
+ * forgets what waits. Answers that come after either are taken and do nothing. */
+int espalier_sim_mem_remote(espalier_sim *s, uint32_t enable);
+
+typedef struct {
+    uint64_t id;    /* for the answer; never used twice by an instance */
+    uint64_t iova;
+    uint64_t cycle; /* when it was made */
+    uint32_t size;  /* bytes, 1 to 4096 */
+    uint32_t is_write;
+    const uint8_t *data; /* of a write; valid until it is answered or forgotten. Null for a read */
+} espalier_sim_request;
+
+/* Takes up to max new requests, oldest first; returns how many. */
+int espalier_sim_mem_requests(espalier_sim *s, espalier_sim_request *out, uint32_t max);
+
+/* Answers a request that was taken. ok 0 is an AXI error for the device and an
+ * entry for espalier_sim_faults, as for memory that was not added. data is what
+ * a read gave, size bytes, the request's size; NULL and 0 for everything else.
+ * An id that waits for no answer is ESPALIER_SIM_EINVAL. */
+int espalier_sim_mem_answer(espalier_sim *s, uint64_t id, uint32_t ok, const uint8_t *data, size_t size);
 
 typedef struct {
     uint64_t iova;

@@ -22,6 +22,13 @@ public:
     void add_fd(uint64_t iova, uint64_t size, int fd, uint64_t file_offset, uint32_t flags);
     void remove(uint64_t iova, uint64_t size);
 
+    // Says whether all bytes may be read (written) here; records nothing.
+    bool readable(uint64_t iova, size_t size) { return covered(iova, size, ESPALIER_SIM_MEM_READ); }
+    bool writable(uint64_t iova, size_t size) { return covered(iova, size, ESPALIER_SIM_MEM_WRITE); }
+
+    // Records a fault and returns the response given for it.
+    Response refuse(uint64_t iova, size_t size, bool is_write, uint64_t cycle, Response response);
+
     // Copies memory to data. Where any byte is not readable nothing is copied,
     // a fault is recorded and the response says decode error (not declared) or
     // slave error (the file failed).
@@ -57,7 +64,6 @@ private:
     const Range* find(uint64_t iova);
     bool covered(uint64_t iova, size_t size, uint32_t flag);
     Response transfer(uint64_t iova, uint8_t* data, size_t size, bool is_write, uint64_t cycle);
-    Response refuse(uint64_t iova, size_t size, bool is_write, uint64_t cycle, Response response);
 
     std::vector<Range> ranges_;  // ascending, disjoint
     size_t last_found_ = 0;      // most accesses are to the range of the one before

@@ -104,6 +104,7 @@ inline uint32_t Sim::step() {
     mac_sink_.sample(cycle_);
     uint32_t events = 0;
     if (axi_memory_.take_write_event()) events |= ESPALIER_SIM_UNTIL_WRITE;
+    if (axi_memory_.take_request_event()) events |= ESPALIER_SIM_UNTIL_REQUEST;
     if (memory_.take_fault_event()) events |= ESPALIER_SIM_UNTIL_FAULT;
     if (mac_sink_.take_event()) events |= ESPALIER_SIM_UNTIL_FRAME;
     if (top.irq_o != 0) {

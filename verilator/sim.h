@@ -36,6 +36,11 @@ public:
     void bar_write(uint32_t bar, uint64_t offset, uint32_t width, uint64_t value);
 
     HostMemory& memory() { return memory_; }
+    // Remote memory: see espalier_sim.h.
+    void mem_remote(bool enable) { axi_memory_.set_remote(enable, cycle_); }
+    uint32_t mem_requests(espalier_sim_request* out, uint32_t max) { return axi_memory_.take_requests(out, max); }
+    void mem_answer(uint64_t id, bool ok, const uint8_t* data, size_t size) { axi_memory_.answer(id, ok, data, size, cycle_); }
+
     MacSource& mac_source() { return mac_source_; }
     MacSink& mac_sink() { return mac_sink_; }
 
