@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wireport
+
+import (
+	"errors"
+	"net"
+)
+
+// pumpBatch is how many frames Pump takes from a port at once.
+const pumpBatch = 32
+
+// Pump carries frames from a port to a NIC until the port is closed, and then
+// returns nil. toNIC must not keep the frame. An error of toNIC or of the port
+// ends Pump too and is returned. It is the caller who sends the NIC's frames to
+// p.Send, and who closes p.
+//
+// For a NIC in Go:
+//
+//	n.Connect(func(frame []byte) { _ = p.Send(frame) })
+//	go wireport.Pump(p, func(frame []byte) error { n.Inject(frame, false); return nil })
+func Pump(p Port, toNIC func(frame []byte) error) error {
+	frames := make([][]byte, pumpBatch)
+	for i := range frames {
+		frames[i] = make([]byte, MaxFrame)
+	}
+	sizes := make([]int, len(frames))
+	for {
+		n, err := p.Receive(frames, sizes)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			if err := toNIC(frames[i][:sizes[i]]); err != nil {
+				return err
+			}
+		}
+	}
+}
