@@ -20,7 +20,7 @@ const parallelCycles = 16
 // a step members run in parallel.
 type Cluster struct {
 	mu      sync.Mutex // all members'
-	members []*Function
+	members []*instance
 	events  []Event
 	errs    []error
 }
@@ -29,6 +29,14 @@ type Cluster struct {
 // used by several goroutines. Their quantum becomes that of the first, and
 // those that are behind catch up with the one that has run longest.
 func NewCluster(members ...*Function) (*Cluster, error) {
+	instances := make([]*instance, len(members))
+	for i, f := range members {
+		instances[i] = &f.instance
+	}
+	return newCluster(instances)
+}
+
+func newCluster(members []*instance) (*Cluster, error) {
 	if len(members) < 2 {
 		return nil, errors.New("cluster: fewer than two NICs")
 	}
@@ -49,7 +57,7 @@ func NewCluster(members ...*Function) (*Cluster, error) {
 		latest = max(latest, f.sim.Cycle())
 	}
 	for _, f := range members {
-		if err := f.Run(latest - f.sim.Cycle()); err != nil {
+		if err := f.run(latest - f.sim.Cycle()); err != nil {
 			return nil, err
 		}
 	}
@@ -85,10 +93,10 @@ func (c *Cluster) step(cycles uint64) (Event, error) {
 
 // catchUp advances all members but one by the cycles that this one has taken.
 // c.mu is held.
-func (c *Cluster) catchUp(ahead *Function, cycles uint64) error {
+func (c *Cluster) catchUp(ahead *instance, cycles uint64) error {
 	for i, f := range c.members {
 		if f == ahead {
-			c.events[i], c.errs[i] = EventInterrupt|EventFrame, nil
+			c.events[i], c.errs[i] = anything, nil
 		} else {
 			c.advance(i, cycles)
 		}

@@ -4,7 +4,6 @@ package rtlbridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/espalier-nic/espalier/driver/pcie"
@@ -24,20 +23,7 @@ func (f *Function) Cycle() uint64 {
 }
 
 // Run lets exactly that many clock cycles pass.
-func (f *Function) Run(cycles uint64) error {
-	if err := f.lock(); err != nil {
-		return err
-	}
-	defer f.mu.Unlock()
-	for cycles > 0 {
-		step := min(cycles, f.quantum)
-		if _, err := f.step(step); err != nil {
-			return err
-		}
-		cycles -= step
-	}
-	return nil
-}
+func (f *Function) Run(cycles uint64) error { return f.run(cycles) }
 
 // Relax implements pcie.Function: it lets up to max cycles pass (0: 16 quanta),
 // in whole quanta until the device, or another of its Cluster, has written to
@@ -136,56 +122,4 @@ func (f *Function) runUntil(max uint64, until Event) (Event, error) {
 		max -= min(max, f.quantum)
 	}
 	return seen, nil
-}
-
-// step lets time pass, at most a quantum, for the function and all of its
-// Cluster, and hands on what came of it. f.mu is held.
-func (f *Function) step(cycles uint64) (Event, error) {
-	if f.cluster != nil {
-		return f.cluster.step(cycles)
-	}
-	events, _, err := f.sim.Advance(cycles, 0)
-	return events, errors.Join(err, f.collect(events))
-}
-
-// clusterCycle is the cycle before an access, as far as anybody needs it.
-func (f *Function) clusterCycle() uint64 {
-	if f.cluster == nil {
-		return 0
-	}
-	return f.sim.Cycle()
-}
-
-// settleAfter hands on what came of an access that began at a cycle. f.mu is held.
-func (f *Function) settleAfter(before uint64) error {
-	return f.settle(f.clusterCycle() - before)
-}
-
-// settle hands on what came of an operation that took some cycles of this
-// simulator, after letting the others of the Cluster catch up.
-func (f *Function) settle(cycles uint64) error {
-	if f.cluster != nil {
-		return f.cluster.catchUp(f, cycles)
-	}
-	return f.collect(EventInterrupt | EventFrame)
-}
-
-// collect takes interrupts and frames out of the simulator. events says what
-// there may be. f.mu is held.
-func (f *Function) collect(events Event) error {
-	if events&EventInterrupt != 0 {
-		clear(f.pulses)
-		if err := f.sim.Interrupts(f.pulses); err != nil {
-			return err
-		}
-		for v, n := range f.pulses {
-			if n != 0 {
-				f.ep.Interrupt(v, int(n))
-			}
-		}
-	}
-	if events&EventFrame != 0 {
-		return f.port.pump()
-	}
-	return nil
 }

@@ -35,14 +35,16 @@ type Tap func(*WireFrame)
 type Medium func(*WireFrame) bool
 
 // Port is the wire of one NIC. A frame from the NIC goes to the peer or back to
-// the NIC, if the port is connected or looped back, else to Recv. Methods may be
+// the NIC, if the port is connected or looped back, else to who asked for it with
+// SetOutput, else to Recv. Methods may be
 // called from several goroutines at once.
 type Port struct {
-	f      *Function
+	f      *instance
 	buffer []byte
 	// The rest is guarded by f.mu.
 	peer    *Port
 	loop    bool
+	output  func(*WireFrame)
 	medium  Medium
 	taps    []*Tap
 	waiting []waitingFrame // for Recv, where taps have seen the frames already
@@ -54,7 +56,7 @@ type waitingFrame struct {
 	info FrameInfo
 }
 
-func newPort(f *Function) *Port { return &Port{f: f, buffer: make([]byte, maxWireFrame)} }
+func newPort(f *instance) *Port { return &Port{f: f, buffer: make([]byte, maxWireFrame)} }
 
 // Send queues a frame (no FCS) toward the NIC. Bad marks it bad. The NIC sees
 // it when time passes. ErrAgain says that the queue is full.
@@ -85,8 +87,8 @@ func (p *Port) Recv(buffer []byte) (FrameInfo, error) {
 	}
 	defer p.f.mu.Unlock()
 	if len(p.waiting) == 0 {
-		if len(p.taps) > 0 || p.peer != nil || p.loop {
-			return FrameInfo{}, ErrAgain // those have taken all there is
+		if p.pumped() {
+			return FrameInfo{}, ErrAgain // whoever it is has taken all there is
 		}
 		return p.f.sim.MACRecv(buffer)
 	}
@@ -112,12 +114,12 @@ func (p *Port) Sent(out []FrameInfo) (int, error) {
 
 // Tap calls tap for every frame on the wire, in order, until remove is called.
 func (p *Port) Tap(tap Tap) (remove func()) {
-	p.f.mu.Lock()
+	p.f.acquire()
 	defer p.f.mu.Unlock()
 	entry := &tap
 	p.taps = append(p.taps, entry)
 	return func() {
-		p.f.mu.Lock()
+		p.f.acquire()
 		defer p.f.mu.Unlock()
 		p.taps = slices.DeleteFunc(p.taps, func(t *Tap) bool { return t == entry })
 	}
@@ -126,9 +128,21 @@ func (p *Port) Tap(tap Tap) (remove func()) {
 // SetMedium puts something between this NIC's sender and whoever receives; nil
 // is a perfect wire. Taps see frames before it.
 func (p *Port) SetMedium(medium Medium) {
-	p.f.mu.Lock()
+	p.f.acquire()
 	defer p.f.mu.Unlock()
 	p.medium = medium
+}
+
+// SetOutput gives the frames that the NIC sends to output, which must neither
+// wait nor call methods of the Function or Port; the frame is valid during the
+// call only. nil ends that. A port that is connected or looped back has priority.
+func (p *Port) SetOutput(output func(*WireFrame)) error {
+	if err := p.f.lock(); err != nil {
+		return err
+	}
+	defer p.f.mu.Unlock()
+	p.output = output
+	return p.pump()
 }
 
 // Loopback connects the wire to itself, or ends that.
@@ -168,7 +182,7 @@ func (p *Port) Connect(q *Port) error {
 
 // Disconnect ends Connect; frames of both NICs go to Recv.
 func (p *Port) Disconnect() {
-	p.f.mu.Lock()
+	p.f.acquire()
 	defer p.f.mu.Unlock()
 	if p.peer != nil {
 		p.peer.peer, p.peer = nil, nil
@@ -189,10 +203,15 @@ func (p *Port) observe(frame *WireFrame) {
 	}
 }
 
+// pumped says whether anybody but Recv wants the frames that leave the NIC.
+func (p *Port) pumped() bool {
+	return len(p.taps) > 0 || p.peer != nil || p.loop || p.output != nil
+}
+
 // pump hands on the frames that have left the NIC. p.f.mu is held. With nobody
 // but Recv to take them they stay in the simulator.
 func (p *Port) pump() error {
-	if len(p.taps) == 0 && p.peer == nil && !p.loop {
+	if !p.pumped() {
 		return nil
 	}
 	for {
@@ -212,7 +231,7 @@ func (p *Port) pump() error {
 }
 
 func (p *Port) deliver(frame *WireFrame, info FrameInfo) error {
-	if p.peer == nil && !p.loop {
+	if p.peer == nil && !p.loop && p.output == nil {
 		var data []byte
 		if n := len(p.spare); n > 0 {
 			data, p.spare = p.spare[n-1], p.spare[:n-1]
@@ -223,8 +242,12 @@ func (p *Port) deliver(frame *WireFrame, info FrameInfo) error {
 	if p.medium != nil && !p.medium(frame) {
 		return nil
 	}
-	if p.loop {
+	switch {
+	case p.loop:
 		return p.send(frame.Data, frame.Bad)
+	case p.peer == nil:
+		p.output(frame)
+		return nil
 	}
 	if p.peer.f.closed.Load() {
 		return nil // as when nothing is plugged into the other end

@@ -69,8 +69,8 @@ void HostMemory::add_fd(uint64_t iova, uint64_t size, int fd, uint64_t file_offs
 }
 
 void HostMemory::remove(uint64_t iova, uint64_t size) {
-    const auto at = std::find_if(ranges_.begin(), ranges_.end(), [&](const Range& r) { return r.iova == iova && r.last - r.iova == size - 1; });
-    if (size == 0 || at == ranges_.end()) {
+    const auto at = std::lower_bound(ranges_.begin(), ranges_.end(), iova, [](const Range& r, uint64_t wanted) { return r.iova < wanted; });
+    if (size == 0 || at == ranges_.end() || at->iova != iova || at->last - iova != size - 1) {
         throw CallError(ESPALIER_SIM_EINVAL, format("no memory range of %" PRIu64 " bytes was added at 0x%" PRIx64, size, iova));
     }
     ranges_.erase(at);
