@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/espalier-nic/espalier/driver/pcie/vfiouser/protocol"
+)
+
+// receiver is what has been read of the socket and not been taken.
+type receiver struct {
+	buffer []byte
+	r, w   int // buffer[r:w] waits
+	// position counts all bytes up to buffer[w], in the stream.
+	position uint64
+	parcels  []parcel
+	scratch  []byte // payloads of the server's commands
+	answer   []byte // replies to them
+}
+
+// parcel is descriptors that came with bytes of the stream. One receive call ends
+// with the message that has descriptors or inside it, so they belong to the first
+// message that ends at or after the last of these bytes.
+type parcel struct {
+	end uint64
+	fds []int
+}
+
+func (in *receiver) init() { in.buffer = make([]byte, 64<<10) }
+
+// errDeadline: the reader's time is up.
+var errDeadline = errors.New("deadline")
+
+// receive reads at least one byte into p. deadline may be zero: for ever.
+func (c *Client) receive(p []byte, deadline time.Time) (int, error) {
+	for {
+		n, fds, err := c.sock.recv(p, true)
+		switch {
+		case err == errAgain:
+			if !deadline.IsZero() && time.Now().After(deadline) {
+				return 0, errDeadline
+			}
+		case err == syscall.ECONNRESET:
+			return 0, ErrHangUp
+		case err != nil:
+			return 0, fmt.Errorf("receive: %w", err)
+		case n == 0:
+			return 0, ErrHangUp
+		default:
+			c.in.arrived(n, fds)
+			return n, nil
+		}
+	}
+}
+
+// arrived notes that bytes have come, and descriptors with them.
+func (in *receiver) arrived(n int, fds []int) {
+	in.position += uint64(n)
+	if len(fds) > 0 {
+		in.parcels = append(in.parcels, parcel{end: in.position, fds: fds})
+	}
+}
+
+// need waits until at least n bytes, few, are in the buffer.
+func (c *Client) need(n int, deadline time.Time) error {
+	in := &c.in
+	if in.r == in.w {
+		in.r, in.w = 0, 0
+	} else if len(in.buffer)-in.r < n {
+		in.w = copy(in.buffer, in.buffer[in.r:in.w])
+		in.r = 0
+	}
+	for in.w-in.r < n {
+		got, err := c.receive(in.buffer[in.w:], deadline)
+		if err != nil {
+			return err
+		}
+		in.w += got
+	}
+	return nil
+}
+
+// take fills p with the next bytes of the stream.
+func (c *Client) take(p []byte, deadline time.Time) error {
+	in := &c.in
+	n := copy(p, in.buffer[in.r:in.w])
+	in.r += n
+	for p = p[n:]; len(p) > 0; p = p[n:] {
+		var err error
+		if n, err = c.receive(p, deadline); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skip drops the next n bytes of the stream.
+func (c *Client) skip(n int, deadline time.Time) error {
+	for n > 0 {
+		if err := c.need(1, deadline); err != nil {
+			return err
+		}
+		here := min(n, c.in.w-c.in.r)
+		c.in.r += here
+		n -= here
+	}
+	return nil
+}
+
+// descriptors returns what came with the message that ends here.
+func (in *receiver) descriptors() []int {
+	if len(in.parcels) == 0 {
+		return nil
+	}
+	here := in.position - uint64(in.w-in.r)
+	var fds []int
+	for len(in.parcels) > 0 && in.parcels[0].end <= here {
+		fds = append(fds, in.parcels[0].fds...)
+		in.parcels = in.parcels[1:]
+	}
+	return fds
+}
+
+// drop closes descriptors that nobody has taken.
+func (in *receiver) drop() {
+	for _, p := range in.parcels {
+		closeFDs(p.fds)
+	}
+	in.parcels = nil
+}
+
+// readMessage reads one message and does what it is for. It says whether it was a
+// reply that a caller waited for. The caller is the one that reads the socket.
+func (c *Client) readMessage(deadline time.Time) (replied bool, err error) {
+	if err := c.need(protocol.HeaderSize, deadline); err != nil {
+		return false, err
+	}
+	h, err := protocol.ParseHeader(c.in.buffer[c.in.r:c.in.w])
+	if err != nil {
+		return false, err
+	}
+	c.in.r += protocol.HeaderSize
+	size := h.Size - protocol.HeaderSize
+	if h.Reply() {
+		return c.readReply(h, size, deadline)
+	}
+	err = c.readCommand(h, size, deadline)
+	closeFDs(c.in.descriptors()) // no command of a server's brings any
+	return false, err
+}
+
+// readWaiting reads the messages that are there.
+func (c *Client) readWaiting() error {
+	for {
+		if in := &c.in; in.r == in.w {
+			in.r, in.w = 0, 0
+			n, fds, err := c.sock.recv(in.buffer, false)
+			switch {
+			case err == errAgain:
+				return nil
+			case err != nil:
+				return fmt.Errorf("receive: %w", err)
+			case n == 0:
+				return ErrHangUp
+			}
+			in.w = n
+			in.arrived(n, fds)
+		}
+		_, err := c.readMessage(time.Now().Add(c.opts.Timeout))
+		if err == errDeadline {
+			err = fmt.Errorf("a message of the server's is not complete: %w", ErrTimeout)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readReply reads a reply's payload and hands it to the caller.
+func (c *Client) readReply(h protocol.Header, size uint32, deadline time.Time) (bool, error) {
+	c.mu.Lock()
+	cl := c.pending[h.ID]
+	delete(c.pending, h.ID)
+	unwanted := cl == nil && c.posted.take(h.ID)
+	c.mu.Unlock()
+	switch {
+	case unwanted && (h.Command == protocol.CommandRegionWrite || h.Command == protocol.CommandWriteMulti) && size <= protocol.RegionAccessSize:
+		// Some servers answer also what wants no reply.
+		err := c.skip(int(size), deadline)
+		closeFDs(c.in.descriptors())
+		return false, err
+	case cl == nil:
+		return false, fmt.Errorf("%w: a reply to %s with the identifier %d, which no command has", protocol.ErrProtocol, h.Command, h.ID)
+	}
+	fault, err := c.readPayload(cl, h, size, deadline)
+	fds := c.in.descriptors()
+	if fault == nil && err == nil && cl.wantFDs {
+		cl.replyFDs = fds
+	} else {
+		closeFDs(fds)
+	}
+	broken := err
+	if err == errDeadline {
+		err = ErrTimeout
+	}
+	if err != nil {
+		fault = fmt.Errorf("vfio-user: %w: %w", ErrGone, err)
+	}
+	c.mu.Lock()
+	cl.finish(fault)
+	c.mu.Unlock()
+	return true, broken
+}
+
+// readPayload reads the payload of the reply to a call. fault is the call's own
+// error, err ends the connection.
+func (c *Client) readPayload(cl *call, h protocol.Header, size uint32, deadline time.Time) (fault, err error) {
+	if cl.command != h.Command {
+		return nil, fmt.Errorf("%w: %s is answered as %s", protocol.ErrProtocol, cl.command, h.Command)
+	}
+	room := len(cl.reply) + len(cl.into)
+	if uint64(size) > uint64(room) {
+		return nil, &protocol.SizeError{Item: "reply to " + h.Command.String(), Size: uint64(h.Size), Min: protocol.HeaderSize, Max: uint64(protocol.HeaderSize + room)}
+	}
+	if h.Flags&protocol.FlagError != 0 {
+		return fmt.Errorf("vfio-user: %w", &protocol.RemoteError{Command: h.Command, Errno: h.Errno}), c.skip(int(size), deadline)
+	}
+	cl.got = int(size)
+	first := min(cl.got, len(cl.reply))
+	if err := c.take(cl.reply[:first], deadline); err != nil {
+		return nil, err
+	}
+	return nil, c.take(cl.into[:cl.got-first], deadline)
+}
