@@ -7,9 +7,10 @@ const never = ^uint64(0)
 
 // clock is the virtual time in cycles.
 type clock struct {
-	cycle uint64 // since the NIC was made
-	base  uint64 // cycle of the last hard reset
-	next  uint64 // nothing happens by itself before this cycle
+	cycle uint64    // since the NIC was made
+	base  uint64    // cycle of the last hard reset
+	next  uint64    // nothing happens by itself before this cycle
+	real  *realTime // nil: time passes in the host's calls only
 }
 
 // wakeAt makes sure that timers run at cycle due.

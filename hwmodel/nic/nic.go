@@ -36,9 +36,28 @@ type Options struct {
 	// CryptoOff leaves out encryption, decryption and ICV checks: frames keep
 	// their plaintext, everything else is as ever. For measuring a driver.
 	CryptoOff bool
+	// Memory is the host memory that the NIC reaches; nil for memory of its
+	// own, which AllocDMA hands out. With another's AllocDMA hands out none.
+	Memory Memory
+	// Deliver receives the NIC's MSI-X messages, which WaitInterrupt then does
+	// not know of; nil for the NIC's own WaitInterrupt. It must not wait, nor
+	// call methods of the NIC.
+	Deliver func(endpoint.Message)
+	// RealTime lets the NIC's clock go on by itself, at its nominal rate,
+	// instead of in the calls of the host; see NIC. The NIC must be closed.
+	RealTime bool
 	// ControlProcessor says whether firmware on a processor in the NIC manages
 	// the SAs, through the mailbox, or the host, through the SA window.
 	ControlProcessor Presence
+}
+
+// Memory is host memory as a NIC reaches it. Its methods are called for one
+// access at a time, by the goroutine whose call causes it.
+type Memory interface {
+	// Read copies memory at iova to p, Write p to memory. They report whether
+	// all of it could be; if not, a fault is remembered.
+	Read(iova uint64, p []byte) bool
+	Write(iova uint64, p []byte) bool
 }
 
 // Presence says whether a NIC has a part that it can do without.
@@ -109,11 +128,13 @@ func (o Options) complete() (Options, error) {
 // frames, Inject receives one. Only limits in time (completion batches,
 // interrupt moderation, SA operations, firmware, reset) wait for the virtual clock, which
 // advances with each BAR access, in Relax, and in WaitInterrupt, which goes on
-// to the next limit. So the same calls give the same results.
+// to the next limit. So the same calls give the same results. With
+// Options.RealTime these limits come when their time has come.
 type NIC struct {
 	opts Options
 	ep   *endpoint.Endpoint
-	pool *hostmem.Pool
+	pool *hostmem.Pool // what AllocDMA hands out
+	mem  Memory        // pool or Options.Memory
 	bars [6]pcie.BAR
 	irq  interruptLines
 	wire wire
@@ -132,8 +153,10 @@ type NIC struct {
 	turn    int // TX queue served last
 	egress  burst
 	stats   statistics
-	// scratch holds a received frame as delivered.
+	// scratch holds a received frame as delivered, line what a queue reads or
+	// writes.
 	scratch []byte
+	line    [lineSize]byte
 }
 
 var (
@@ -149,11 +172,18 @@ func New(o Options) (*NIC, error) {
 		return nil, fmt.Errorf("configuration of the Go NIC: %w", err)
 	}
 	n := &NIC{opts: o, pool: hostmem.NewPool(), scratch: make([]byte, 0, o.MaxFrame)}
+	n.mem = o.Memory
+	if n.mem == nil {
+		n.mem = n.pool
+	}
+	if o.Deliver == nil {
+		o.Deliver = func(m endpoint.Message) { n.irq.raise(m.Vector) }
+	}
 	n.ep, err = endpoint.New(endpoint.Config{
 		VendorID: pcie.VendorID, DeviceID: pcie.DeviceID,
 		SubsystemVendorID: pcie.VendorID, SubsystemID: pcie.DeviceID,
 		Class: pcie.ClassCode, BAR0: pcie.RegisterBARSize, Vectors: o.Vectors,
-		Deliver:   func(m endpoint.Message) { n.irq.raise(m.Vector) },
+		Deliver:   o.Deliver,
 		Reset:     n.functionReset,
 		BusMaster: n.setMaster,
 	})
@@ -174,7 +204,11 @@ func New(o Options) (*NIC, error) {
 		n.cp = new(processor)
 	}
 	n.clock.next = never
+	if o.RealTime {
+		n.clock.real = newRealTime(n.onTime)
+	}
 	n.powerUp()
+	n.settled()
 	n.ep.Enable()
 	return n, nil
 }
@@ -182,6 +216,10 @@ func New(o Options) (*NIC, error) {
 // settled ends a change of state from outside: who waits for an interrupt may
 // now have a deadline to wait for. n.mu is held.
 func (n *NIC) settled() {
+	if n.clock.real != nil {
+		n.clock.real.arm(n.clock.next)
+		return
+	}
 	if n.clock.next != never && n.irq.waiting.Load() > 0 {
 		n.irq.wake()
 	}
@@ -269,6 +307,10 @@ func (n *NIC) usable() error {
 	return nil
 }
 
+// Endpoint returns the PCIe endpoint in front of the NIC, for who presents the
+// NIC to a host outside this program.
+func (n *NIC) Endpoint() *endpoint.Endpoint { return n.ep }
+
 // Info implements pcie.Function.
 func (n *NIC) Info() pcie.Info {
 	info := n.ep.Info()
@@ -308,6 +350,9 @@ func (n *NIC) BAR(number int) (pcie.BAR, error) {
 func (n *NIC) AllocDMA(size int) (*pcie.Memory, error) {
 	if err := n.check(); err != nil {
 		return nil, err
+	}
+	if n.opts.Memory != nil {
+		return nil, fmt.Errorf("allocation of %d bytes: the NIC's memory is somebody else's: %w", size, pcie.ErrNoMemory)
 	}
 	m, err := n.pool.Alloc(size)
 	if err != nil {
@@ -379,7 +424,7 @@ func (n *NIC) WaitInterrupt(ctx context.Context, v int) (uint64, error) {
 			n.mu.Unlock()
 			continue
 		}
-		if n.clock.next != never {
+		if n.clock.next != never && n.clock.real == nil {
 			n.advanceTo(n.clock.next)
 			n.mu.Unlock()
 			continue
@@ -408,11 +453,12 @@ func (n *NIC) Relax(ctx context.Context, max uint64) error {
 		n.mu.Unlock()
 		return err
 	}
-	target := n.clock.cycle + max
-	if n.clock.next < target {
-		target = n.clock.next
+	if n.clock.real != nil {
+		n.catchUp()
+		n.settled()
+	} else {
+		n.advanceTo(min(n.clock.cycle+max, n.clock.next))
 	}
-	n.advanceTo(target)
 	n.mu.Unlock()
 	runtime.Gosched() // whoever polls lets others work
 	return nil
@@ -422,6 +468,8 @@ func (n *NIC) Relax(ctx context.Context, max uint64) error {
 func (n *NIC) Cycle() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.catchUp()
+	n.settled()
 	return n.clock.cycle
 }
 
@@ -462,6 +510,7 @@ func (n *NIC) Close() error {
 	}
 	n.closed = true
 	n.softReset()
+	n.clock.real.end()
 	n.mu.Unlock()
 	n.irq.wake()
 	return n.pool.Close()
@@ -473,13 +522,14 @@ func (n *NIC) Unplug() {
 	n.mu.Lock()
 	n.removed = true
 	n.softReset()
+	n.clock.real.end()
 	n.mu.Unlock()
 	n.irq.wake()
 }
 
 // dmaRead copies host memory into b, or records a fault.
 func (n *NIC) dmaRead(iova uint64, b []byte) bool {
-	if n.master && n.pool.Read(iova, b) {
+	if n.master && n.mem.Read(iova, b) {
 		return true
 	}
 	n.fault(iova, len(b), false)
@@ -488,7 +538,7 @@ func (n *NIC) dmaRead(iova uint64, b []byte) bool {
 
 // dmaWrite copies b to host memory, or records a fault.
 func (n *NIC) dmaWrite(iova uint64, b []byte) bool {
-	if n.master && n.pool.Write(iova, b) {
+	if n.master && n.mem.Write(iova, b) {
 		return true
 	}
 	n.fault(iova, len(b), true)

@@ -108,7 +108,7 @@ func (q *queue) fail(e regs.QueueError) {
 
 // fetch fills the descriptor cache as far as the doorbell allows.
 func (q *queue) fetch() {
-	var line [lineSize]byte
+	line := &q.nic.line
 	for q.fetched != q.tail && q.cached < prefetch {
 		count := int(q.tail-q.fetched) & int(q.mask())
 		count = min(count, prefetch-q.cached, lineEntries-int(q.fetched)%lineEntries)
@@ -183,8 +183,8 @@ func (q *queue) flush() {
 	q.batched = 0
 	for _, words := range q.pending[:count] {
 		at := q.cpl + uint64(q.next)*regs.CompletionSize
-		var b [regs.CompletionSize]byte
-		binary.LittleEndian.PutUint64(b[:], words[0])
+		b := q.nic.line[:regs.CompletionSize]
+		binary.LittleEndian.PutUint64(b, words[0])
 		binary.LittleEndian.PutUint64(b[8:], words[1])
 		// The half with the phase last: a host that sees it sees all.
 		if !q.nic.dmaWrite(at, b[:8]) || !q.nic.dmaWrite(at+8, b[8:]) {

@@ -93,6 +93,7 @@ func (r *registers) ReadBAR(offset uint64, width int) (uint64, error) {
 	if n.removed || !answers {
 		return ^uint64(0) >> (64 - 8*width), nil
 	}
+	n.catchUp()
 	n.advanceTo(n.clock.cycle + accessCycles)
 	defer n.settled()
 	if width == 8 {
@@ -116,6 +117,7 @@ func (r *registers) WriteBAR(offset uint64, width int, value uint64) error {
 		n.mu.Unlock()
 		return nil
 	}
+	n.catchUp()
 	n.advanceTo(n.clock.cycle + accessCycles)
 	if width == 8 {
 		n.write(offset, uint32(value), ^uint32(0))

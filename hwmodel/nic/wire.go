@@ -59,6 +59,7 @@ func (n *NIC) Inject(frame []byte, bad bool) {
 	if n.usable() != nil || n.control.ctrl.Loopback() {
 		return
 	}
+	n.catchUp()
 	n.receive(frame, bad)
 	n.settled()
 }
