@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/espframe"
@@ -16,15 +17,21 @@ import (
 // queue leave in order and so do those of one RX queue, but nothing orders
 // queues among each other; so it keeps what is expected per queue.
 type judge struct {
-	plan *Plan
-	sas  []judgedSA
+	plan  *Plan
+	sight Sight
+	pass  pass
+	sas   []judgedSA
 	// inbound finds SAs as the receiving NIC must.
 	inbound map[inboundKey]int
 	// onWire holds, per TX queue, frames handed to the sending NIC and not yet
-	// seen on the wire; arriving, per RX queue, frames seen on the wire and not
-	// yet delivered.
-	onWire   [][]sentFrame
-	arriving [][]arrivingFrame
+	// seen on the wire.
+	onWire [][]sentFrame
+	// arriving holds, per RX queue and source, frames on their way up and not
+	// yet delivered. The source is the TX queue where nobody sees the wire, which
+	// orders what comes from them; else all come from source 0.
+	arriving [][][]arrivingFrame
+	// held are, per RX queue, frames delivered before the tap has shown them.
+	held [][]deliveredFrame
 	// load is, per RX queue, how many frames are on their way to it.
 	load []int
 	// report takes each mismatch.
@@ -66,13 +73,21 @@ type arrivingFrame struct {
 	handle    driver.Handle
 }
 
+// deliveredFrame is what the receiving NIC has handed up.
+type deliveredFrame struct {
+	frame  []byte
+	words  driver.IPsecWords
+	sa     driver.Handle
+	status driver.Status
+}
+
 // Counts of a run.
 type Counts struct {
 	// Packets were handed to the sending NIC, of which Protected as ESP.
 	Packets   int `json:"packets"`
 	Protected int `json:"protected"`
-	// OnWire frames were seen between the NICs, Delivered handed up, of which
-	// Decrypted with SUCCESS.
+	// OnWire frames were seen between the NICs (in loopback: came back
+	// encrypted), Delivered handed up, of which Decrypted with SUCCESS.
 	OnWire    int `json:"on_wire"`
 	Delivered int `json:"delivered"`
 	Decrypted int `json:"decrypted"`
@@ -84,14 +99,19 @@ type Counts struct {
 	Mismatches int `json:"mismatches"`
 }
 
-func newJudge(plan *Plan, txQueues, rxQueues int, report func(Mismatch)) *judge {
-	return &judge{
-		plan: plan, sas: make([]judgedSA, len(plan.SAs)), inbound: map[inboundKey]int{},
-		onWire: make([][]sentFrame, txQueues), arriving: make([][]arrivingFrame, rxQueues), load: make([]int, rxQueues), report: report,
+func newJudge(plan *Plan, sight Sight, pass pass, txQueues, rxQueues int, report func(Mismatch)) *judge {
+	j := &judge{
+		plan: plan, sight: sight, pass: pass, sas: make([]judgedSA, len(plan.SAs)), inbound: map[inboundKey]int{},
+		onWire: make([][]sentFrame, txQueues), arriving: make([][][]arrivingFrame, rxQueues),
+		held: make([][]deliveredFrame, rxQueues), load: make([]int, rxQueues), report: report,
 	}
+	for rx := range j.arriving {
+		j.arriving[rx] = make([][]arrivingFrame, txQueues)
+	}
+	return j
 }
 
-// setSA tells the judge that SA i is installed on the receiving NIC.
+// setSA tells the judge of SA i and how the receiving NIC has it, or will have it.
 func (j *judge) setSA(i int, handle driver.Handle, queue int) error {
 	out, err := j.plan.SAs[i].golden(false)
 	if err != nil {
@@ -125,6 +145,14 @@ func (j *judge) lookup(s *esp.Selector) *esp.SA {
 	return nil
 }
 
+// installed is lookup among the SAs that the receiving NIC has.
+func (j *judge) installed(s *esp.Selector) *esp.SA {
+	if !j.pass.inbound() {
+		return nil
+	}
+	return j.lookup(s)
+}
+
 func (j *judge) mismatch(m *Mismatch) {
 	if m != nil {
 		j.counts.Mismatches++
@@ -147,10 +175,10 @@ func (j *judge) name(i int) string {
 	return j.plan.Packets[i].Name()
 }
 
-// rxQueue is the RX queue to which a frame of SA choice must go; in the clear it
-// is the default queue, 0.
+// rxQueue is the RX queue to which a frame of SA choice must go; without an
+// inbound SA it is the default queue, 0.
 func (j *judge) rxQueue(choice int) int {
-	if choice == noSA {
+	if choice == noSA || !j.pass.inbound() {
 		return 0
 	}
 	return j.sas[choice].queue
@@ -177,17 +205,32 @@ func (j *judge) sending(packet, queue int, frame []byte, info espframe.Info) err
 		j.scratch = back
 		j.mismatch(compare(j.name(packet), j.saName(packet), Framed, original, back, 0))
 	}
-	j.onWire[queue] = append(j.onWire[queue], f)
 	j.load[j.rxQueue(j.plan.Choice[packet])]++
+	if j.blind() {
+		j.expect(queue, packet, f.wire)
+		return nil
+	}
+	j.onWire[queue] = append(j.onWire[queue], f)
 	return nil
 }
 
-// wire takes a frame between the NICs.
-func (j *judge) wire(frame []byte) {
+// blind says that frames arrive without having been seen on the wire.
+func (j *judge) blind() bool { return j.sight == Unseen || j.pass == inOnly }
+
+// resending takes a frame that is about to be posted on a TX queue as it once
+// was on the wire, to be received.
+func (j *judge) resending(packet, queue int, frame []byte) {
+	j.load[j.rxQueue(j.plan.Choice[packet])]++
+	j.expect(queue, packet, frame)
+}
+
+// wire takes a frame between the NICs and returns its packet, -1 for a frame
+// that nobody sent.
+func (j *judge) wire(frame []byte) (packet int) {
 	j.counts.OnWire++
 	j.counts.WireBytes += int64(len(frame))
 	queue, ok := j.senderOf(frame)
-	packet := -1
+	packet = -1
 	if !ok {
 		j.mismatch(compare(j.name(packet), "", Wire, nil, frame, 0))
 	} else {
@@ -196,22 +239,48 @@ func (j *judge) wire(frame []byte) {
 		packet = f.packet
 		j.mismatch(compare(j.name(packet), j.saName(packet), Wire, f.wire, frame, f.espOffset))
 	}
-	// What must be delivered follows from what is on the wire, right or wrong.
-	delivered, verdict := esp.Open(nil, frame, j.lookup)
+	rx := j.expect(0, packet, frame)
+	for len(j.held[rx]) > 0 && j.expected(rx) {
+		first := j.held[rx][0]
+		j.held[rx] = j.held[rx][1:]
+		j.judgeDelivered(rx, first)
+	}
+	return packet
+}
+
+// expect notes that a frame on the wire, right or wrong, must be delivered as
+// the golden model has it, and returns on which RX queue.
+func (j *judge) expect(source, packet int, frame []byte) (rx int) {
+	delivered, verdict := esp.Open(nil, frame, j.installed)
 	up := arrivingFrame{packet: packet, verdict: verdict, delivered: delivered}
-	rx := 0
 	if verdict.SA != nil {
 		sa := j.sas[j.inbound[keyOf(verdict.SA)]]
 		up.handle, rx = sa.handle, sa.queue
 	}
-	j.arriving[rx] = append(j.arriving[rx], up)
+	j.arriving[rx][source] = append(j.arriving[rx][source], up)
+	return rx
+}
+
+// expected says whether anything must still arrive on an RX queue.
+func (j *judge) expected(rx int) bool {
+	return slices.ContainsFunc(j.arriving[rx], func(list []arrivingFrame) bool { return len(list) > 0 })
 }
 
 // senderOf finds the TX queue whose next frame this is: one that is equal; else
-// one with the same SPI and sequence number; else the one that waits longest.
+// one with an equal frame behind others, which are lost; else one with the same
+// SPI and sequence number; else the one that waits longest.
 func (j *judge) senderOf(frame []byte) (int, bool) {
 	for q, list := range j.onWire {
 		if len(list) > 0 && bytes.Equal(list[0].wire, frame) {
+			return q, true
+		}
+	}
+	for q, list := range j.onWire {
+		if at := slices.IndexFunc(list, func(f sentFrame) bool { return bytes.Equal(f.wire, frame) }); at > 0 {
+			for _, lost := range list[:at] {
+				j.missingOnWire(lost)
+			}
+			j.onWire[q] = list[at:]
 			return q, true
 		}
 	}
@@ -232,20 +301,67 @@ func (j *judge) senderOf(frame []byte) (int, bool) {
 	return oldest, found
 }
 
+// sourceOf finds the source whose next frame this is, as senderOf does.
+func (j *judge) sourceOf(rx int, frame []byte) int {
+	sources := j.arriving[rx]
+	for s, list := range sources {
+		if len(list) > 0 && bytes.Equal(list[0].delivered, frame) {
+			return s
+		}
+	}
+	for s, list := range sources {
+		if at := slices.IndexFunc(list, func(up arrivingFrame) bool { return bytes.Equal(up.delivered, frame) }); at > 0 {
+			for _, lost := range list[:at] {
+				j.missingAbove(lost)
+			}
+			sources[s] = list[at:]
+			return s
+		}
+	}
+	for s, list := range sources {
+		if len(list) > 0 && list[0].verdict.Offset > 0 {
+			at := list[0].verdict.Offset
+			if end := at + esp.HeaderLen; len(frame) >= end && bytes.Equal(list[0].delivered[at:end], frame[at:end]) {
+				return s
+			}
+		}
+	}
+	oldest := -1
+	for s, list := range sources {
+		if len(list) > 0 && (oldest < 0 || list[0].packet < sources[oldest][0].packet) {
+			oldest = s
+		}
+	}
+	return oldest
+}
+
 // delivered takes a frame handed up by the receiving NIC on an RX queue.
 func (j *judge) delivered(queue int, p *driver.RXPacket) {
-	j.counts.Delivered++
+	if j.pass.inbound() {
+		j.counts.Delivered++
+	}
 	j.load[queue]--
-	frame := p.Frame()
-	if len(j.arriving[queue]) == 0 {
+	d := deliveredFrame{frame: p.Frame(), words: p.IPsec, sa: p.SA, status: p.Status}
+	if j.sight == Late && !j.expected(queue) {
+		d.frame = bytes.Clone(d.frame)
+		j.held[queue] = append(j.held[queue], d)
+		return
+	}
+	j.judgeDelivered(queue, d)
+}
+
+func (j *judge) judgeDelivered(queue int, d deliveredFrame) {
+	frame := d.frame
+	source := j.sourceOf(queue, frame)
+	if source < 0 {
 		j.mismatch(compare(j.name(-1), "", Delivered, nil, frame, 0))
 		return
 	}
-	up := j.arriving[queue][0]
-	j.arriving[queue] = j.arriving[queue][1:]
+	up := j.arriving[queue][source][0]
+	j.arriving[queue][source] = j.arriving[queue][source][1:]
 	name, sa := j.name(up.packet), j.saName(up.packet)
 	j.mismatch(compare(name, sa, Delivered, up.delivered, frame, up.verdict.Offset))
-	j.mismatch(compareWords(name, sa, up, p))
+	j.mismatch(compareWords(name, sa, up, d))
 	if up.verdict.Class != esp.Decrypted || up.packet < 0 {
 		return
 	}
@@ -255,7 +371,7 @@ func (j *judge) delivered(queue int, p *driver.RXPacket) {
 		mode = espframe.Tunnel
 	}
 	j.scratch = grow(j.scratch, len(frame))
-	plain, err := espframe.Strip(j.scratch, frame, mode, espframe.Trailer{NextHeader: p.IPsec.NextHeader, PadLength: p.IPsec.PadLength})
+	plain, err := espframe.Strip(j.scratch, frame, mode, espframe.Trailer{NextHeader: d.words.NextHeader, PadLength: d.words.PadLength})
 	if err != nil {
 		j.mismatch(&Mismatch{Packet: name, SA: sa, Stage: Restored, Field: err.Error(), Expected: unpadded(j.plan.Packets[up.packet].Frame), Got: bytes.Clone(frame)})
 		return
@@ -266,11 +382,27 @@ func (j *judge) delivered(queue int, p *driver.RXPacket) {
 // failed takes a frame that the sending NIC refused.
 func (j *judge) failed(queue int, done driver.TXDone) {
 	packet := int(done.Cookie)
+	refused := func(expected []byte) {
+		j.mismatch(&Mismatch{Packet: j.name(packet), SA: j.saName(packet), Stage: Wire, Field: fmt.Sprintf("the NIC refused to send it: %v", done.Status), Expected: expected})
+	}
 	for i, f := range j.onWire[queue] {
 		if f.packet == packet {
 			j.onWire[queue] = append(j.onWire[queue][:i:i], j.onWire[queue][i+1:]...)
-			j.mismatch(&Mismatch{Packet: j.name(packet), SA: j.saName(packet), Stage: Wire, Field: fmt.Sprintf("the NIC refused to send it: %v", done.Status), Expected: f.wire})
+			refused(f.wire)
 			return
+		}
+	}
+	if !j.blind() {
+		return
+	}
+	for rx := range j.arriving {
+		list := j.arriving[rx][queue]
+		for i, up := range list {
+			if up.packet == packet {
+				j.arriving[rx][queue] = append(list[:i:i], list[i+1:]...)
+				refused(up.delivered)
+				return
+			}
 		}
 	}
 }
@@ -279,16 +411,30 @@ func (j *judge) failed(queue int, done driver.TXDone) {
 func (j *judge) missing() {
 	for q, list := range j.onWire {
 		for _, f := range list {
-			j.mismatch(compare(j.name(f.packet), j.saName(f.packet), Wire, f.wire, nil, f.espOffset))
+			j.missingOnWire(f)
 		}
 		j.onWire[q] = nil
 	}
-	for q, list := range j.arriving {
-		for _, up := range list {
-			j.mismatch(compare(j.name(up.packet), j.saName(up.packet), Delivered, up.delivered, nil, 0))
+	for rx, sources := range j.arriving {
+		for s, list := range sources {
+			for _, up := range list {
+				j.missingAbove(up)
+			}
+			sources[s] = nil
 		}
-		j.arriving[q] = nil
+		for _, d := range j.held[rx] {
+			j.mismatch(compare(j.name(-1), "", Delivered, nil, d.frame, 0))
+		}
+		j.held[rx] = nil
 	}
+}
+
+func (j *judge) missingOnWire(f sentFrame) {
+	j.mismatch(compare(j.name(f.packet), j.saName(f.packet), Wire, f.wire, nil, f.espOffset))
+}
+
+func (j *judge) missingAbove(up arrivingFrame) {
+	j.mismatch(compare(j.name(up.packet), j.saName(up.packet), Delivered, up.delivered, nil, 0))
 }
 
 // done says whether every frame has arrived.
@@ -298,8 +444,8 @@ func (j *judge) done() bool {
 			return false
 		}
 	}
-	for _, list := range j.arriving {
-		if len(list) > 0 {
+	for rx := range j.arriving {
+		if j.expected(rx) || len(j.held[rx]) > 0 {
 			return false
 		}
 	}
@@ -308,22 +454,22 @@ func (j *judge) done() bool {
 
 // compareWords compares what stands in a completion beside the frame. The words
 // are laid out for the report as slot 1, slot 12 and the handle, big-endian.
-func compareWords(name, sa string, up arrivingFrame, p *driver.RXPacket) *Mismatch {
+func compareWords(name, sa string, up arrivingFrame, d deliveredFrame) *Mismatch {
 	expected := binary.BigEndian.AppendUint32(nil, up.verdict.Word1())
 	expected = binary.BigEndian.AppendUint32(expected, up.verdict.Word12())
 	expected = binary.BigEndian.AppendUint32(expected, uint32(up.handle))
-	got := binary.BigEndian.AppendUint32(nil, p.IPsec.Slot1())
-	got = binary.BigEndian.AppendUint32(got, p.IPsec.Slot12())
-	got = binary.BigEndian.AppendUint32(got, uint32(p.SA))
+	got := binary.BigEndian.AppendUint32(nil, d.words.Slot1())
+	got = binary.BigEndian.AppendUint32(got, d.words.Slot12())
+	got = binary.BigEndian.AppendUint32(got, uint32(d.sa))
 	m := compare(name, sa, Words, expected, got, 0)
 	if m != nil {
 		m.Field = [...]string{
-			fmt.Sprintf("CryptoDone and CryptoStatus (%v), expected %v", p.IPsec.CryptoStatus, up.verdict.Status),
+			fmt.Sprintf("CryptoDone and CryptoStatus (%v), expected %v", d.words.CryptoStatus, up.verdict.Status),
 			"NextHeader, PadLength and HeaderInfoSet", "SA handle",
 		}[m.Offset/4]
 	}
-	if m == nil && p.Status != driver.OK {
-		m = &Mismatch{Packet: name, SA: sa, Stage: Words, Field: fmt.Sprintf("completion status is %v, expected %v", p.Status, driver.OK), Expected: expected, Got: got}
+	if m == nil && d.status != driver.OK {
+		m = &Mismatch{Packet: name, SA: sa, Stage: Words, Field: fmt.Sprintf("completion status is %v, expected %v", d.status, driver.OK), Expected: expected, Got: got}
 	}
 	return m
 }

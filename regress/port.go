@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/pcie"
-	"github.com/espalier-nic/espalier/hwmodel/nic"
 	"github.com/espalier-nic/espalier/regs"
 	rtlbridge "github.com/espalier-nic/espalier/rtl-bridge"
 )
@@ -37,32 +35,28 @@ type Port struct {
 	ProcessorMemory func() ([]byte, error)
 }
 
-// OpenPort opens one device. number tells several of one run apart.
+// OpenPort opens one device of a kind that has its wire in this process. number
+// tells several of one run apart.
 func OpenPort(_ context.Context, c DeviceConfig, number int) (*Port, error) {
-	kind, rest, err := c.kind()
+	t, err := c.target()
 	if err != nil {
 		return nil, err
 	}
-	if kind == deviceGoNIC {
-		opts, err := c.driverOptions(driver.Options{}, nil)
+	switch t.kind {
+	case kindGoNIC:
+		return c.openGoPort(t, number)
+	case kindSim:
+		lib, err := c.library(t.rest)
 		if err != nil {
 			return nil, err
 		}
-		return openGoPort(goNICs[rest], number, opts)
+		return c.openSimPort(lib, number)
 	}
-	lib, err := c.library(rest)
-	if err != nil {
-		return nil, err
-	}
-	opts, err := c.driverOptions(driver.Options{}, lib)
-	if err != nil {
-		return nil, err
-	}
-	return c.openSimPort(lib, number, opts)
+	return nil, fmt.Errorf("device %v has its wire outside this program, which cannot put frames on it; allowed here are sim and gonic, and `espalier run` judges cards", t)
 }
 
-func openGoPort(processor nic.Presence, number int, opts driver.Options) (*Port, error) {
-	n, err := nic.New(nic.Options{Location: fmt.Sprintf("%s %d", deviceGoNIC, number), ControlProcessor: processor})
+func (c DeviceConfig) openGoPort(t target, number int) (*Port, error) {
+	n, device, err := c.openGoNIC(t, number)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +68,7 @@ func openGoPort(processor nic.Presence, number int, opts driver.Options) (*Port,
 		sent = append(sent, bytes.Clone(frame))
 	})
 	return &Port{
-		Device: Device{Function: n, Name: deviceGoNIC, Options: opts},
+		Device: *device,
 		Send: func(frame []byte) (bool, error) {
 			n.Inject(frame, false)
 			return true, nil
@@ -94,11 +88,12 @@ func openGoPort(processor nic.Presence, number int, opts driver.Options) (*Port,
 	}, nil
 }
 
-func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int, opts driver.Options) (*Port, error) {
-	fn, err := c.openSim(lib, uint64(number))
+func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int) (*Port, error) {
+	fn, device, err := c.openSim(lib, uint64(number))
 	if err != nil {
 		return nil, err
 	}
+	device.Name = string(kindSim)
 	if c.Wave != "" && number == 0 {
 		if err := fn.Trace(c.Wave); err != nil {
 			return nil, errors.Join(err, fn.Close())
@@ -106,7 +101,7 @@ func (c DeviceConfig) openSimPort(lib *rtlbridge.Library, number int, opts drive
 	}
 	buffer := make([]byte, longestFrame)
 	return &Port{
-		Device:    Device{Function: fn, Name: deviceSim, Build: lib.Info().BuildID, Options: opts},
+		Device:    *device,
 		Simulated: true,
 		Send: func(frame []byte) (bool, error) {
 			err := fn.Port().Send(frame, false)

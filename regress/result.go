@@ -16,11 +16,14 @@ type Result struct {
 	Seed     uint64   `json:"seed"`
 	Captures []string `json:"captures"`
 	SAs      int      `json:"sas"`
+	// NotSeen names what could not be judged on this device.
+	NotSeen []string `json:"not_seen,omitempty"`
 	Counts
 	// Cycles is the run's length in clock cycles, where there is a clock.
 	Cycles     uint64     `json:"cycles,omitempty"`
 	Mismatches []Mismatch `json:"mismatch_list"`
-	// Sender and Receiver are the NICs' own counters at the end.
+	// Sender and Receiver are the NICs' own counters at the end; in loopback the
+	// one NIC's, after all was sent and after all was received.
 	Sender   driver.Statistics `json:"sender"`
 	Receiver driver.Statistics `json:"receiver"`
 	Timing   Timing            `json:"timing"`

@@ -7,36 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/espframe"
 	"github.com/espalier-nic/espalier/driver/pcie"
 )
-
-// Bed is two opened NICs joined by a wire.
-type Bed struct {
-	Sender, Receiver *driver.NIC
-	// Device is what is behind them, Build the simulated design's identification.
-	Device, Build string
-	// Clocked: clock cycles mean something here. Those of a model without
-	// timing do not and are left out of results.
-	Clocked bool
-	// Relax lets time pass for both NICs and the wire, about so many clock cycles.
-	Relax func(ctx context.Context, cycles uint64) error
-	// TakeFrames calls yield for every frame that has crossed from Sender to
-	// Receiver since the last call, in order. The frame is valid during the call.
-	TakeFrames func(yield func(WireFrame)) error
-	// Close ends both NICs and what is behind them.
-	Close func() error
-}
-
-// WireFrame is a frame on the wire.
-type WireFrame struct {
-	Frame []byte
-	// First and Last are the clock cycles in which its first and last beat left
-	// the sender; 0 where there is no clock.
-	First, Last uint64
-}
 
 // RunOptions say how a run behaves.
 type RunOptions struct {
@@ -45,19 +21,26 @@ type RunOptions struct {
 	// StopAfter ends the run after that many mismatches, 0 never.
 	StopAfter int
 	// StallCycles is how long nothing may happen, in clock cycles, before what
-	// is still under way counts as lost.
+	// is still under way counts as lost. Where time passes by itself
+	// (Bed.RealTime) StallTime is; 0 for DefaultStallTime.
 	StallCycles uint64
+	StallTime   time.Duration
 	// Progress is called now and then with what has happened so far.
 	Progress func(Progress)
 	// OnFrame is called for each frame on the wire.
 	OnFrame func(WireFrame) error
 }
 
+// DefaultStallTime is far more than any NIC takes for a frame, also simulated RTL
+// behind an emulated machine.
+const DefaultStallTime = 30 * time.Second
+
 // Progress of a run.
 type Progress struct {
 	Counts
-	Total  int
-	Cycles uint64
+	// Done packets of Total have gone their whole way.
+	Done, Total int
+	Cycles      uint64
 }
 
 // Buffers per NIC and the frames judged between two looks at the clock.
@@ -67,11 +50,25 @@ const (
 	headroom   = 256 // what ESP and a tunnel header may add, and alignment
 )
 
+// pass says which part of their way the packets go.
+type pass int
+
+// Passes. Two NICs do all in one, a NIC in loopback needs two.
+const (
+	wholeWay pass = iota
+	outOnly       // without inbound SAs
+	inOnly        // what came back from the pass before, without outbound SAs
+)
+
+func (p pass) outbound() bool { return p != inOnly }
+func (p pass) inbound() bool  { return p != outOnly }
+
 // run is a run under way.
 type run struct {
 	bed    *Bed
 	plan   *Plan
 	opts   RunOptions
+	pass   pass
 	judge  *judge
 	result *Result
 
@@ -80,10 +77,15 @@ type run struct {
 	framers  []*espframe.Framer
 	esnHi    []uint32
 
+	// sequences are those of the packets sent in the pass outOnly, looped is what
+	// came back in it.
+	sequences map[int]uint64
+	looped    []loopedFrame
+
 	txPool, rxPool *driver.Pool
 	tx             []*driver.TXQueue
 	rx             []*driver.RXQueue
-	next           int // packet of the plan
+	next           int // packet of the plan, or of looped
 	startCycle     uint64
 	done           []driver.TXDone
 	received       []driver.RXPacket
@@ -93,12 +95,11 @@ type run struct {
 // everything that the two NICs do to them. The error is for what kept the run
 // from being carried out; what the NICs did wrong is in the result.
 func Run(ctx context.Context, bed *Bed, plan *Plan, opts RunOptions) (_ *Result, err error) {
-	r := &run{bed: bed, plan: plan, opts: opts, result: &Result{}, done: make([]driver.TXDone, batch), received: make([]driver.RXPacket, batch)}
-	r.judge = newJudge(plan, bed.Sender.TXQueues(), bed.Receiver.RXQueues(), func(m Mismatch) {
-		if len(r.result.Mismatches) < opts.MaxMismatches {
-			r.result.Mismatches = append(r.result.Mismatches, m)
-		}
-	})
+	r := &run{bed: bed, plan: plan, opts: opts, result: &Result{NotSeen: bed.NotSeen}, done: make([]driver.TXDone, batch), received: make([]driver.RXPacket, batch)}
+	if bed.Sight == InLoopback {
+		r.pass, r.sequences = outOnly, make(map[int]uint64)
+	}
+	r.judge = r.newJudge()
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
@@ -106,7 +107,28 @@ func Run(ctx context.Context, bed *Bed, plan *Plan, opts RunOptions) (_ *Result,
 	if err := r.loop(ctx); err != nil {
 		return nil, err
 	}
+	if r.pass == outOnly && !r.enough() {
+		if err := r.turn(ctx); err != nil {
+			return nil, err
+		}
+		if err := r.loop(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return r.finish()
+}
+
+func (r *run) newJudge() *judge {
+	return newJudge(r.plan, r.bed.Sight, r.pass, r.bed.Sender.TXQueues(), r.bed.Receiver.RXQueues(), func(m Mismatch) {
+		if len(r.result.Mismatches) < r.opts.MaxMismatches {
+			r.result.Mismatches = append(r.result.Mismatches, m)
+		}
+	})
+}
+
+// enough says that the mismatches found end the run.
+func (r *run) enough() bool {
+	return r.opts.StopAfter > 0 && r.judge.counts.Mismatches >= r.opts.StopAfter
 }
 
 // open installs the SAs and posts receive buffers.
@@ -116,31 +138,49 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	caps := r.bed.Sender.Capabilities()
 	mtu := caps.MaxFrame - minFrame
+	for _, sa := range r.plan.SAs {
+		framer, err := sa.framer(mtu)
+		if err != nil {
+			return err
+		}
+		r.framers = append(r.framers, framer)
+	}
+	if err := r.install(ctx); err != nil {
+		return err
+	}
+	return r.openQueues(caps)
+}
+
+// install gives the NICs the SAs of the pass.
+func (r *run) install(ctx context.Context) error {
+	r.esnHi = nil
 	for i, sa := range r.plan.SAs {
 		spec := driver.SA{
 			SPI: sa.SPI, Src: sa.Src, Dst: sa.Dst, Tunnel: sa.Mode == espframe.Tunnel, ESN: sa.ESN,
 			SequenceHi: uint32(sa.LastSequence >> 32), Key: sa.Key, Salt: driver.Salt(sa.Salt), RXQueue: i % r.bed.Receiver.RXQueues(),
 		}
-		out, err := r.bed.Sender.AddSA(ctx, spec)
-		if err != nil {
-			return fmt.Errorf("%v on the sending NIC: %w", sa, err)
+		if r.pass.outbound() {
+			out, err := r.bed.Sender.AddSA(ctx, spec)
+			if err != nil {
+				return fmt.Errorf("%v on the sending NIC: %w", sa, err)
+			}
+			r.handles = append(r.handles, out)
 		}
 		spec.Inbound = true
-		in, err := r.bed.Receiver.AddSA(ctx, spec)
-		if err != nil {
-			return fmt.Errorf("%v on the receiving NIC: %w", sa, err)
+		in := driver.Handle(0)
+		if r.pass.inbound() {
+			var err error
+			if in, err = r.bed.Receiver.AddSA(ctx, spec); err != nil {
+				return fmt.Errorf("%v on the receiving NIC: %w", sa, err)
+			}
+			r.receiver = append(r.receiver, in)
 		}
-		framer, err := sa.framer(mtu)
-		if err != nil {
-			return err
-		}
-		r.handles, r.receiver, r.framers = append(r.handles, out), append(r.receiver, in), append(r.framers, framer)
 		r.esnHi = append(r.esnHi, spec.SequenceHi)
 		if err := r.judge.setSA(i, in, spec.RXQueue); err != nil {
 			return err
 		}
 	}
-	return r.openQueues(caps)
+	return nil
 }
 
 func (r *run) openQueues(caps driver.Capabilities) (err error) {
@@ -195,7 +235,7 @@ func (r *run) feed() error {
 // loop runs until every frame has arrived, nothing moves any more, or the
 // number of mismatches is enough.
 func (r *run) loop(ctx context.Context) error {
-	quiet := uint64(0)
+	quiet, since := uint64(0), time.Now()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -204,24 +244,45 @@ func (r *run) loop(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.opts.StopAfter > 0 && r.judge.counts.Mismatches >= r.opts.StopAfter {
+		if r.enough() {
 			return nil
 		}
-		if r.next == len(r.plan.Packets) && r.judge.done() {
+		if r.next == r.total() && r.judge.done() {
 			return nil
 		}
 		if moved {
-			quiet = 0
+			quiet, since = 0, time.Now()
 			continue
 		}
 		const slice = 256
 		if err := r.bed.Relax(ctx, slice); err != nil {
 			return err
 		}
-		if quiet += slice; quiet > r.opts.StallCycles {
+		quiet += slice
+		if r.stalled(quiet, since) {
 			return nil
 		}
 	}
+}
+
+// stalled says that nothing has moved for too long.
+func (r *run) stalled(quiet uint64, since time.Time) bool {
+	if !r.bed.RealTime {
+		return quiet > r.opts.StallCycles
+	}
+	patience := r.opts.StallTime
+	if patience == 0 {
+		patience = DefaultStallTime
+	}
+	return time.Since(since) > patience
+}
+
+// total is how many frames the pass sends.
+func (r *run) total() int {
+	if r.pass == inOnly {
+		return len(r.looped)
+	}
+	return len(r.plan.Packets)
 }
 
 // step does once whatever can be done, and says whether there was anything.
@@ -235,32 +296,60 @@ func (r *run) step(ctx context.Context) (moved bool, err error) {
 		return false, err
 	}
 	before := r.judge.counts.OnWire
-	var frameErr error
-	err = r.bed.TakeFrames(func(f WireFrame) {
-		r.judge.wire(f.Frame)
-		if r.opts.OnFrame != nil && frameErr == nil {
-			frameErr = r.opts.OnFrame(f)
-		}
-	})
-	if err = errors.Join(err, frameErr); err != nil {
+	if err := r.look(); err != nil {
 		return false, err
 	}
 	received, err := r.receive()
 	if err != nil {
 		return false, err
 	}
-	if r.opts.Progress != nil {
-		state := Progress{Counts: r.judge.counts, Total: len(r.plan.Packets)}
-		if r.bed.Clocked {
-			cycle, err := r.cycle()
-			if err != nil {
-				return false, err
-			}
-			state.Cycles = cycle - r.startCycle
-		}
-		r.opts.Progress(state)
+	if err := r.report(); err != nil {
+		return false, err
 	}
 	return posted || reaped || received || r.judge.counts.OnWire > before, nil
+}
+
+// look judges the frames on the wire, where they are seen.
+func (r *run) look() error {
+	if r.bed.TakeFrames == nil {
+		return nil
+	}
+	var frameErr error
+	err := r.bed.TakeFrames(func(f WireFrame) {
+		r.judge.wire(f.Frame)
+		if frameErr == nil {
+			frameErr = r.show(f)
+		}
+	})
+	return errors.Join(err, frameErr)
+}
+
+// show passes a frame on the wire to who wants it.
+func (r *run) show(f WireFrame) error {
+	if r.opts.OnFrame == nil {
+		return nil
+	}
+	return r.opts.OnFrame(f)
+}
+
+// report tells how far the run is.
+func (r *run) report() error {
+	if r.opts.Progress == nil {
+		return nil
+	}
+	state := Progress{Counts: r.judge.counts, Done: r.judge.counts.Delivered, Total: len(r.plan.Packets)}
+	if r.bed.Sight == InLoopback {
+		state.Done = (state.OnWire + state.Delivered) / 2
+	}
+	if r.bed.Clocked {
+		cycle, err := r.cycle()
+		if err != nil {
+			return err
+		}
+		state.Cycles = cycle - r.startCycle
+	}
+	r.opts.Progress(state)
+	return nil
 }
 
 // post frames packets and hands them to the sending NIC, one batch per queue.
@@ -270,12 +359,12 @@ func (r *run) post(ctx context.Context) (moved bool, err error) {
 		n := 0
 		queue := r.next / batch % len(r.tx)
 		room := r.tx[queue].Size() - 1 - r.tx[queue].Outstanding()
-		for n < min(batch, room) && r.next < len(r.plan.Packets) && r.next/batch%len(r.tx) == queue {
+		for n < min(batch, room) && r.next < r.total() && r.next/batch%len(r.tx) == queue {
 			buffer := r.txPool.Get()
 			if buffer == nil {
 				break
 			}
-			if ok, err := r.frame(ctx, &packets[n], buffer, queue); err != nil || !ok {
+			if ok, err := r.prepare(ctx, &packets[n], buffer, queue); err != nil || !ok {
 				err = errors.Join(err, r.txPool.Put(buffer))
 				if err != nil {
 					return moved, err
@@ -299,19 +388,35 @@ func (r *run) post(ctx context.Context) (moved bool, err error) {
 	return moved, nil
 }
 
-// frame prepares the next packet of the plan. It returns false where the packet
-// must wait until the frames under way have arrived.
+// prepare makes the next frame of the pass ready. It returns false where it must
+// wait until the frames under way have arrived.
+func (r *run) prepare(ctx context.Context, p *driver.TXPacket, buffer *driver.Buffer, queue int) (bool, error) {
+	if r.pass == inOnly {
+		return r.resend(ctx, p, buffer, queue)
+	}
+	return r.frame(ctx, p, buffer, queue)
+}
+
+// hasRoom says whether the receiving NIC has a buffer for one more frame of an
+// SA: a NIC drops what it has no buffer for, and that is no fault of its own.
+func (r *run) hasRoom(choice int) bool {
+	rx := r.judge.rxQueue(choice)
+	return r.judge.load[rx] < r.rx[rx].Size()-1
+}
+
+// frame prepares the next packet of the plan.
 func (r *run) frame(ctx context.Context, p *driver.TXPacket, buffer *driver.Buffer, queue int) (bool, error) {
 	packet := r.plan.Packets[r.next]
-	// A NIC drops what it has no buffer for; that is no fault of its own.
-	if rx := r.judge.rxQueue(r.plan.Choice[r.next]); r.judge.load[rx] >= r.rx[rx].Size()-1 {
+	if !r.hasRoom(r.plan.Choice[r.next]) {
 		return false, nil
 	}
 	*p = driver.TXPacket{Buffer: buffer, Cookie: uint64(r.next)}
 	info := espframe.Info{}
 	if choice := r.plan.Choice[r.next]; choice != noSA {
-		if ok, err := r.followESN(ctx, choice); err != nil || !ok {
-			return false, err
+		if last := r.framers[choice].LastSequence(); last < math.MaxUint64 {
+			if ok, err := r.followESN(ctx, choice, last+1); err != nil || !ok {
+				return false, err
+			}
 		}
 		var err error
 		info, err = r.framers[choice].Frame(buffer.Bytes(), packet.Frame)
@@ -327,6 +432,13 @@ func (r *run) frame(ctx context.Context, p *driver.TXPacket, buffer *driver.Buff
 	}
 	if info.Length == 0 {
 		p.Length = copy(buffer.Bytes(), packet.Frame)
+		if shortest := r.bed.ShortestFrame; p.Length < shortest {
+			clear(buffer.Bytes()[p.Length:shortest])
+			p.Length = shortest
+		}
+	}
+	if r.pass == outOnly {
+		r.sequences[r.next] = info.Sequence
 	}
 	if err := r.judge.sending(r.next, queue, buffer.Bytes()[:p.Length], info); err != nil {
 		return false, err
@@ -335,26 +447,26 @@ func (r *run) frame(ctx context.Context, p *driver.TXPacket, buffer *driver.Buff
 	return true, nil
 }
 
-// followESN tells both NICs when an SA's next sequence number has another
+// followESN tells the NICs when the next sequence number of SA i has another
 // upper half. It returns false while frames are under way, which still need the
 // old one.
-func (r *run) followESN(ctx context.Context, i int) (bool, error) {
-	if !r.plan.SAs[i].ESN {
-		return true, nil
-	}
-	last := r.framers[i].LastSequence()
-	hi := uint32((last + 1) >> 32)
-	if last == math.MaxUint64 || hi == r.esnHi[i] {
+func (r *run) followESN(ctx context.Context, i int, next uint64) (bool, error) {
+	hi := uint32(next >> 32)
+	if !r.plan.SAs[i].ESN || hi == r.esnHi[i] {
 		return true, nil
 	}
 	if !r.judge.done() {
 		return false, nil
 	}
-	if err := r.bed.Sender.UpdateSA(ctx, r.handles[i], hi); err != nil {
-		return false, err
+	if r.pass.outbound() {
+		if err := r.bed.Sender.UpdateSA(ctx, r.handles[i], hi); err != nil {
+			return false, err
+		}
 	}
-	if err := r.bed.Receiver.UpdateSA(ctx, r.receiver[i], hi); err != nil {
-		return false, err
+	if r.pass.inbound() {
+		if err := r.bed.Receiver.UpdateSA(ctx, r.receiver[i], hi); err != nil {
+			return false, err
+		}
 	}
 	r.esnHi[i] = hi
 	r.judge.setESNHi(i, hi)
@@ -399,7 +511,9 @@ func (r *run) receive() (moved bool, err error) {
 			}
 			moved = true
 			for i := range r.received[:n] {
-				r.judge.delivered(q, &r.received[i])
+				if err := r.take(q, &r.received[i]); err != nil {
+					return moved, err
+				}
 				if err := r.rxPool.Put(r.received[i].Buffer); err != nil {
 					return moved, err
 				}
@@ -412,6 +526,15 @@ func (r *run) receive() (moved bool, err error) {
 	return moved, err
 }
 
+// take judges one frame handed up.
+func (r *run) take(queue int, p *driver.RXPacket) error {
+	if r.pass == outOnly {
+		return r.comeBack(queue, p)
+	}
+	r.judge.delivered(queue, p)
+	return nil
+}
+
 // cycle is the sender's clock, 0 where there is none.
 func (r *run) cycle() (uint64, error) {
 	if clocked, ok := r.bed.Sender.Function().(pcie.Clocked); ok {
@@ -422,7 +545,7 @@ func (r *run) cycle() (uint64, error) {
 
 // finish reports what never came and reads the statistics.
 func (r *run) finish() (*Result, error) {
-	if r.opts.StopAfter == 0 || r.judge.counts.Mismatches < r.opts.StopAfter {
+	if !r.enough() {
 		r.judge.missing()
 	}
 	cycle, err := r.cycle()
@@ -434,8 +557,10 @@ func (r *run) finish() (*Result, error) {
 		r.result.Cycles = cycle - r.startCycle
 	}
 	r.result.SAs = len(r.plan.SAs)
-	if r.result.Sender, err = r.bed.Sender.Statistics(); err != nil {
-		return nil, err
+	if r.pass != inOnly { // turn has read those of the first pass
+		if r.result.Sender, err = r.bed.Sender.Statistics(); err != nil {
+			return nil, err
+		}
 	}
 	r.result.Receiver, err = r.bed.Receiver.Statistics()
 	return r.result, err

@@ -11,13 +11,12 @@ import (
 	"testing"
 
 	"github.com/espalier-nic/espalier/driver"
-	"github.com/espalier-nic/espalier/hwmodel/nic"
 )
 
 // goBed opens two Go NICs.
 func goBed(t testing.TB, opts driver.Options) *Bed {
 	t.Helper()
-	bed, err := openGoBed(context.Background(), nic.Preset, opts)
+	bed, err := OpenBed(context.Background(), DeviceConfig{Device: "gonic"}, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
