@@ -50,10 +50,10 @@ func (r RegionInfo) FullSize() int {
 	return RegionInfoSize + capHeaderSize + 8 + areaSize*len(r.Areas)
 }
 
-// Append appends the encoded payload to b, with areas where there are some;
-// RegionCaps is set accordingly.
+// Append appends the encoded payload to b. RegionCaps is set where there are areas;
+// set in Flags without areas it says that there are some, but no room for them.
 func (r RegionInfo) Append(b []byte) []byte {
-	flags, first := r.Flags&^RegionCaps, uint32(0)
+	flags, first := r.Flags, uint32(0)
 	if len(r.Areas) > 0 {
 		flags, first = flags|RegionCaps, RegionInfoSize
 	}

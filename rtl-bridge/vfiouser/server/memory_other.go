@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package server
+
+import (
+	"errors"
+	"os"
+)
+
+func openFile(*os.File, uint64, uint64, bool) (memory, error) { return nil, errors.ErrUnsupported }
