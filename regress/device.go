@@ -51,6 +51,8 @@ type Device struct {
 	Function pcie.Function
 	// Name is what to call it, Build the simulated design's identification.
 	Name, Build string
+	// Clocked: it implements pcie.Clocked, and its cycles mean something.
+	Clocked bool
 	// Options are what the driver needs to know beside the user's wishes.
 	Options driver.Options
 }

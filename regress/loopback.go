@@ -41,15 +41,14 @@ func OpenLoopback(ctx context.Context, device *Device, opts driver.Options) (_ *
 		return nil, err
 	}
 	undo.add(nic.Close)
-	clocked, hasClock := device.Function.(pcie.Clocked)
 	bed := &Bed{
 		Sender: nic, Receiver: nic, Device: device.Name, Build: device.Build,
 		RealTime: !device.Function.Info().Simulated, Sight: InLoopback, NotSeen: []string{unseenMAC},
 		Relax: device.Function.Relax,
 	}
-	switch {
-	case hasClock && !bed.RealTime:
-		bed.Clocked, bed.Stamp = true, clocked.Cycle
+	switch clock, ok := device.Function.(pcie.Clocked); {
+	case device.Clocked && ok:
+		bed.Clocked, bed.Stamp = true, clock.Cycle
 	case bed.RealTime:
 		bed.Stamp, bed.Build = wallStamp(nic), build(nic)
 	}

@@ -16,6 +16,9 @@ type Result struct {
 	Seed     uint64   `json:"seed"`
 	Captures []string `json:"captures"`
 	SAs      int      `json:"sas"`
+	// WireSeen: the frames on the wire were seen and judged; their counts mean
+	// something.
+	WireSeen bool `json:"wire_seen"`
 	// NotSeen names what could not be judged on this device.
 	NotSeen []string `json:"not_seen,omitempty"`
 	Counts

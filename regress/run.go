@@ -95,7 +95,7 @@ type run struct {
 // everything that the two NICs do to them. The error is for what kept the run
 // from being carried out; what the NICs did wrong is in the result.
 func Run(ctx context.Context, bed *Bed, plan *Plan, opts RunOptions) (_ *Result, err error) {
-	r := &run{bed: bed, plan: plan, opts: opts, result: &Result{NotSeen: bed.NotSeen}, done: make([]driver.TXDone, batch), received: make([]driver.RXPacket, batch)}
+	r := &run{bed: bed, plan: plan, opts: opts, result: &Result{WireSeen: bed.Sight != Unseen, NotSeen: bed.NotSeen}, done: make([]driver.TXDone, batch), received: make([]driver.RXPacket, batch)}
 	if bed.Sight == InLoopback {
 		r.pass, r.sequences = outOnly, make(map[int]uint64)
 	}

@@ -38,7 +38,7 @@ func (c DeviceConfig) openSim(lib *rtlbridge.Library, number uint64) (*rtlbridge
 	if err != nil {
 		return nil, nil, err
 	}
-	return fn, &Device{Function: fn, Name: fn.Info().Location, Build: lib.Info().BuildID, Options: opts}, nil
+	return fn, &Device{Function: fn, Name: fn.Info().Location, Build: lib.Info().BuildID, Clocked: true, Options: opts}, nil
 }
 
 // openSimBed joins two simulated NICs that share one time.

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/espalier-nic/espalier/firmware"
+	"github.com/espalier-nic/espalier/regress"
 	"github.com/espalier-nic/espalier/regs"
 )
 
@@ -100,6 +101,34 @@ func TestRunOnTheGoNIC(t *testing.T) {
 	}
 	if _, _, err := espalier(t, folder, "", "run", "--device", "gonic", "--out", "o", dns); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("results were overwritten without --force: %v", err)
+	}
+}
+
+// TestRunInLoopback: one NIC is judged whole, and the result says what was not seen.
+func TestRunInLoopback(t *testing.T) {
+	out, _, err := espalier(t, t.TempDir(), "", "run", "--device", "gonic", "--loopback", "--out", "o", dns)
+	if err != nil || !strings.Contains(out, "all as the golden model says") || !strings.Contains(out, "not seen: the MAC and the cable") || !strings.Contains(out, "wrote o/wire.pcapng") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	raw, err := os.ReadFile("o/result.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var result regress.Result
+	if err := json.Unmarshal(raw, &result); err != nil {
+		t.Fatal(err)
+	}
+	if !result.Complete || !result.WireSeen || len(result.NotSeen) != 1 || result.OnWire != 129 || result.Delivered != 129 || result.Decrypted != result.Protected {
+		t.Errorf("result: %s", raw)
+	}
+}
+
+// TestUnseenWire: figures that nobody has seen are no zeros.
+func TestUnseenWire(t *testing.T) {
+	var out bytes.Buffer
+	printResult(&out, &regress.Result{Device: "0000:03:00.0 to 0000:04:00.0", NotSeen: []string{"frames on the wire"}}, nil)
+	if text := out.String(); strings.Count(text, "not seen") != 3 || !strings.Contains(text, "0000:03:00.0 to 0000:04:00.0") {
+		t.Errorf("table:\n%s", text)
 	}
 }
 
@@ -190,6 +219,15 @@ func TestBadInput(t *testing.T) {
 		"firmware is text":      {[]string{"run", "--device", "gonic:mailbox", "--firmware", file("four.bin", "text"), dns}, "", []string{"four.bin", "truncated"}},
 		"firmware of the file":  {config("f.yaml", "firmware: nowhere.bin\n"), "", []string{"nowhere.bin", "no such file"}},
 		"load without one":      {[]string{"fw", "load", "--device", "gonic:window", file("good.bin", string(image))}, "", []string{"control processor", "not supported"}},
+		"two simulations":       {[]string{"run", "--device", "gonic,sim", dns}, "", []string{"gonic", "no wire", "cable"}},
+		"two where one works":   {[]string{"caps", "--device", "03:00.0,04:00.0"}, "", []string{`"03:00.0,04:00.0"`, "works on one"}},
+		"no such card":          {[]string{"caps", "--device", "ffff:ff:1f.7"}, "", []string{"ffff:ff:1f.7"}},
+		"not a PCI ID":          {[]string{"caps", "--device", "gonic", "--pci-id", "4550"}, "", []string{"--pci-id", `"4550"`, "1234:4550"}},
+		"PCI ID of the file":    {config("i.yaml", "device: gonic\npci-id: [1234:4550, x]\n"), "", []string{"--pci-id", `"x"`}},
+		"no socket is named":    {[]string{"caps", "--device", "vfio-user:"}, "", []string{"names no socket", "espalier serve"}},
+		"conformance of a card": {[]string{"conformance", "--device", "03:00.0"}, "", []string{"0000:03:00.0", "wire outside"}},
+		"wave of a card":        {[]string{"run", "--device", "03:00.0", "--wave", "x.fst", dns}, "", []string{"waveforms", "0000:03:00.0"}},
+		"tap without a cable":   {[]string{"run", "--device", "gonic", "--wire-tap", "eth0", dns}, "", []string{"--wire-tap", `"eth0"`, "two cards"}},
 		"stale handle":          {[]string{"sa", "del", "--device", "gonic", "0x10005"}, "", []string{"5/1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,7 @@ func (p *progress) update(state regress.Progress) {
 		text = fmt.Sprintf("%d cycles, %.0f k/s, %s", state.Cycles, float64(state.Cycles)/1000/now.Sub(p.start).Seconds(), text)
 	}
 	p.bar.Describe(text)
-	_ = p.bar.Set(state.Delivered) // a line that cannot be drawn is no reason to stop
+	_ = p.bar.Set(state.Done) // a line that cannot be drawn is no reason to stop
 }
 
 func (p *progress) done() {

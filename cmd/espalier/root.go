@@ -14,8 +14,8 @@ func newRootCommand() *cobra.Command {
 		Use:   "espalier",
 		Short: "Drive an IPsec NIC, real or simulated, and judge every packet",
 		Long: `Espalier drives an IPsec NIC through one driver, whatever is behind it: RTL under
-Verilator in this process, or a model in Go. Every packet the NIC makes or takes is
-compared with a golden model.
+Verilator in this process, a model in Go, a PCIe card, or a vfio-user server that shows one.
+Every packet the NIC makes or takes is compared with a golden model.
 
 Settings come from flags, then the environment (ESPALIER_DEVICE, ...), then a YAML
 file (--config, or espalier.yaml in this folder), in that order of strength.

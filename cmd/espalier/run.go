@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +30,8 @@ const (
 	keyMaxSAs   = "max-sas"
 	keyQueues   = "queues"
 	keyWave     = "wave"
+	keyWireTap  = "wire-tap"
+	keyLoopback = "loopback"
 	keyCaptures = "captures"
 )
 
@@ -43,11 +44,17 @@ const (
 func newRunCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [CAPTURE ...]",
-		Short: "Push captures through two NICs and judge every packet",
+		Short: "Push captures through two NICs, or one in loopback, and judge every packet",
 		Long: `Reads captures (pcap or pcapng), frames each IP packet as ESP, has one NIC encrypt it,
 carries the frame to a second NIC that decrypts it, and compares what the golden model says
 with every frame on the wire, every frame handed up, every result word, and the packet
 that comes out in the end.
+
+Cards: --device 0000:03:00.0,0000:04:00.0 sends from the first and receives at the second, which
+a cable joins (or the wire of ` + "`espalier serve --wire join`" + `); frames on the cable are judged where --wire-tap shows them. One
+card alone, --device 0000:03:00.0, is judged in its internal loopback, in two passes: what it
+encrypts comes back as it would be on the wire; the same frames are then sent again and decrypted.
+The result says what could not be seen.
 
 SAs are made up from the seed, of every kind that --mode, --keys and --esn allow, unless the
 configuration file lists them under "sas".
@@ -55,6 +62,8 @@ configuration file lists them under "sas".
 Writes ` + wireFile + ` and ` + resultFile + ` to the folder of --out.`,
 		Example: `  espalier run tests/captures/http.pcap
   espalier run --device gonic --mode tunnel --keys 256 my.pcapng
+  espalier run --device 0000:03:00.0 tests/captures/http.pcap
+  espalier run --device 0000:03:00.0,0000:04:00.0 --wire-tap eth1 tests/captures/http.pcap
   espalier run --seed 7 --wave waves.fst --esp-sa esp_sa tests/captures/dns.pcap`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := s.load(cmd); err != nil {
@@ -73,6 +82,8 @@ Writes ` + wireFile + ` and ` + resultFile + ` to the folder of --out.`,
 	flags.Int(keyMaxSAs, 256, "most SAs to make")
 	flags.Int(keyQueues, 0, "queue pairs to use, 0 for all")
 	flags.String(keyWave, "", "record waveforms of the sending NIC to this .fst file (simulator only, slow)")
+	flags.String(keyWireTap, "", "interface of this machine on a mirror port that shows the frames between two cards (packet socket)")
+	flags.Bool(keyLoopback, false, "judge one NIC in its internal loopback also with --device sim or gonic; one card alone always is")
 	flags.StringSlice(keyCaptures, nil, "captures to run when none is named as an argument")
 	s.learn(flags)
 	return cmd
@@ -108,7 +119,9 @@ func runRun(cmd *cobra.Command, s *settings, captures []string) error {
 	}
 
 	queues := s.viper.GetInt(keyQueues)
-	bed, err := regress.OpenBed(ctx, s.deviceConfig(s.viper.GetString(keyWave)), driver.Options{TXQueues: queues, RXQueues: queues})
+	config := s.deviceConfig(s.viper.GetString(keyWave))
+	config.WireTap, config.Loopback = s.viper.GetString(keyWireTap), s.viper.GetBool(keyLoopback)
+	bed, err := regress.OpenBed(ctx, config, driver.Options{TXQueues: queues, RXQueues: queues})
 	if err != nil {
 		return err
 	}
@@ -127,17 +140,20 @@ func runRun(cmd *cobra.Command, s *settings, captures []string) error {
 		return err
 	}
 
-	wirePath := filepath.Join(out, wireFile)
-	wire, err := regress.CreateWireFile(wirePath, caps.ClockMHz)
-	if err != nil {
-		return err
-	}
-	defer wire.Abandon()
 	progress := newProgress(cmd.ErrOrStderr(), len(packets))
+	opts := regress.RunOptions{MaxMismatches: 10, StallCycles: 200_000, Progress: progress.update}
+	var files []string
+	var wire *regress.WireFile // nil: there is nothing to write
+	if bed.Sight != regress.Unseen {
+		path := filepath.Join(out, wireFile)
+		if wire, err = regress.CreateWireFile(path, caps.ClockMHz); err != nil {
+			return err
+		}
+		defer wire.Abandon()
+		opts.OnFrame, files = wire.Write, append(files, path)
+	}
 	start := time.Now()
-	result, err := regress.Run(ctx, bed, plan, regress.RunOptions{
-		MaxMismatches: 10, StallCycles: 200_000, Progress: progress.update, OnFrame: wire.Write,
-	})
+	result, err := regress.Run(ctx, bed, plan, opts)
 	progress.done()
 	if err != nil {
 		return err
@@ -150,14 +166,16 @@ func runRun(cmd *cobra.Command, s *settings, captures []string) error {
 	result.Timing.Seconds = time.Since(start).Seconds()
 	result.Timing.CyclesPerSecond = float64(result.Cycles) / result.Timing.Seconds
 
-	if err := wire.Commit(); err != nil {
-		return err
+	if wire != nil {
+		if err := wire.Commit(); err != nil {
+			return err
+		}
 	}
 	resultPath := filepath.Join(out, resultFile)
 	if err := result.Write(resultPath); err != nil {
 		return err
 	}
-	files := []string{wirePath, resultPath}
+	files = append(files, resultPath)
 	if path := s.viper.GetString(keyESPSA); path != "" {
 		if err := regress.WriteESPSA(path, sas); err != nil {
 			return err
@@ -194,6 +212,14 @@ func prepareFolder(folder string, force bool) error {
 	return nil
 }
 
+// whereSeen is a figure about the wire, if anything has shown the wire.
+func whereSeen(r *regress.Result, figure any) any {
+	if !r.WireSeen {
+		return "not seen"
+	}
+	return figure
+}
+
 // printResult prints the closing table.
 func printResult(w io.Writer, r *regress.Result, files []string) {
 	t := table.NewWriter()
@@ -208,11 +234,11 @@ func printResult(w io.Writer, r *regress.Result, files []string) {
 	t.AppendHeader(table.Row{"device", r.Device})
 	t.AppendRow(table.Row{"packets", r.Packets})
 	t.AppendRow(table.Row{"  sent as ESP", r.Protected})
-	t.AppendRow(table.Row{"  on the wire", r.OnWire})
+	t.AppendRow(table.Row{"  on the wire", whereSeen(r, r.OnWire)})
 	t.AppendRow(table.Row{"  delivered", r.Delivered})
 	t.AppendRow(table.Row{"  decrypted", r.Decrypted})
 	t.AppendRow(table.Row{"SAs", r.SAs})
-	t.AppendRow(table.Row{"bytes on the wire", r.WireBytes})
+	t.AppendRow(table.Row{"bytes on the wire", whereSeen(r, r.WireBytes)})
 	t.AppendRow(table.Row{"seed", r.Seed})
 	if r.Cycles > 0 {
 		t.AppendRow(table.Row{"simulated cycles", r.Cycles})
@@ -223,17 +249,10 @@ func printResult(w io.Writer, r *regress.Result, files []string) {
 	t.Style().Format.Footer = text.FormatDefault
 	t.Style().Format.Header = text.FormatDefault
 	t.Render()
+	for _, what := range r.NotSeen {
+		fmt.Fprintf(w, "not seen: %s\n", what)
+	}
 	for _, f := range files {
 		fmt.Fprintf(w, "wrote %s\n", f)
 	}
-}
-
-// deviceConfig is what the settings say of the device.
-func (s *settings) deviceConfig(wave string) regress.DeviceConfig {
-	return regress.DeviceConfig{Device: s.device(), Library: s.simLibrary(), Options: s.simOptions(), Seed: s.seed(), Wave: wave, Firmware: s.firmware()}
-}
-
-// openDevice opens the one device that a command works on.
-func (s *settings) openDevice(ctx context.Context) (*regress.Device, error) {
-	return regress.OpenDevice(ctx, s.deviceConfig(""))
 }

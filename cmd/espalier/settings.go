@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -15,7 +17,9 @@ import (
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/espalier-nic/espalier/driver/pcie/discover"
 	"github.com/espalier-nic/espalier/internal/nearest"
+	"github.com/espalier-nic/espalier/regress"
 )
 
 // defaultConfig is read when it is there and --config names no other.
@@ -28,6 +32,7 @@ const (
 	keySimLibrary = "sim-library"
 	keySimOptions = "sim-options"
 	keyFirmware   = "firmware"
+	keyPCIID      = "pci-id"
 	keySeed       = "seed"
 	keyConfig     = "config"
 	keySAs        = "sas" // in the YAML file only: a list
@@ -39,8 +44,12 @@ type settings struct {
 	// path of the file that was read, "" if none.
 	path string
 	sas  []saConfig
+	// ids are the vendor and device IDs that a card may have.
+	ids []discover.ID
 	// known are the keys a file may hold: the flags of all commands, and sas.
 	known []string
+	// warnings is where warnings go.
+	warnings io.Writer
 }
 
 func newSettings() *settings {
@@ -53,10 +62,11 @@ func newSettings() *settings {
 
 // addFlags adds the flags of all commands.
 func (s *settings) addFlags(flags *pflag.FlagSet) {
-	flags.String(keyDevice, "sim", "what to drive: sim (the RTL), sim:LIBRARY.so, or gonic (the model in Go; gonic:mailbox and gonic:window are with and without a control processor)")
+	flags.String(keyDevice, "sim", "what to drive: sim (the RTL), sim:LIBRARY.so, gonic (the model in Go; gonic:mailbox and gonic:window are with and without a control processor), vfio-user:SOCKET (what `espalier serve` shows), 0000:03:00.0 (a card, through VFIO), or sysfs:0000:03:00.0 (a card without VFIO)")
 	flags.String(keySimLibrary, "", "simulator library for --device sim (default: libespalier_sim.so beside the program or in build/sim)")
 	flags.StringToString(keySimOptions, nil, "simulator options as KEY=VALUE,..., such as mem_read_latency_max=200; see verilator/espalier_sim.h")
 	flags.String(keyFirmware, "", "image for the NIC's control processor (default: espalier_fw.bin beside the simulator library, beside the program or in build/firmware)")
+	flags.StringSlice(keyPCIID, []string{discover.Espalier().String()}, "vendor and device IDs, VENDOR:DEVICE, of the cards that are ours")
 	flags.Uint64(keySeed, 1, "seed of everything random; the same seed repeats a run exactly")
 	flags.String(keyConfig, "", "YAML file with settings (default: "+defaultConfig+" if present)")
 	s.learn(flags)
@@ -72,10 +82,20 @@ func (s *settings) learn(flags *pflag.FlagSet) {
 }
 
 // load merges everything for cmd. It is the first thing a command does.
-func (s *settings) load(cmd *cobra.Command) error {
+func (s *settings) load(cmd *cobra.Command) (err error) {
+	s.warnings = cmd.ErrOrStderr()
 	if err := s.viper.BindPFlags(cmd.Flags()); err != nil {
 		return err
 	}
+	if err := s.loadFile(); err != nil {
+		return err
+	}
+	s.ids, err = s.pciIDs()
+	return err
+}
+
+// loadFile reads the YAML file, if there is one.
+func (s *settings) loadFile() error {
 	path := s.viper.GetString(keyConfig)
 	if path == "" {
 		if _, err := os.Stat(defaultConfig); errors.Is(err, fs.ErrNotExist) {
@@ -132,6 +152,34 @@ func (s *settings) device() string     { return s.viper.GetString(keyDevice) }
 func (s *settings) simLibrary() string { return s.viper.GetString(keySimLibrary) }
 func (s *settings) firmware() string   { return s.viper.GetString(keyFirmware) }
 func (s *settings) seed() uint64       { return s.viper.GetUint64(keySeed) }
+
+// pciIDs reads the IDs that a card may have.
+func (s *settings) pciIDs() (ids []discover.ID, err error) {
+	for _, text := range strings.FieldsFunc(strings.Join(s.viper.GetStringSlice(keyPCIID), ","), func(r rune) bool { return r == ',' || r == ' ' }) {
+		id, err := discover.ParseID(text)
+		if err != nil {
+			return nil, fmt.Errorf("--%s: %w; `lspci -n` shows those of this machine", keyPCIID, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// warn prints a warning.
+func (s *settings) warn(text string) { fmt.Fprintf(s.warnings, "espalier: warning: %s\n", text) }
+
+// deviceConfig is what the settings say of the device.
+func (s *settings) deviceConfig(wave string) regress.DeviceConfig {
+	return regress.DeviceConfig{
+		Device: s.device(), Library: s.simLibrary(), Options: s.simOptions(), Seed: s.seed(), Wave: wave, Firmware: s.firmware(),
+		IDs: s.ids, Warn: s.warn,
+	}
+}
+
+// openDevice opens the one device that a command works on.
+func (s *settings) openDevice(ctx context.Context) (*regress.Device, error) {
+	return regress.OpenDevice(ctx, s.deviceConfig(""))
+}
 
 // simOptions takes the environment's value in the form of the flag; viper would
 // take JSON there, and anything else for nothing.

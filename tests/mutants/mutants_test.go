@@ -7,6 +7,7 @@ package mutants
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -27,6 +28,9 @@ type mutant struct {
 	old, new string
 	stage    regress.Stage // where the first mismatch must be reported
 	field    string        // and what it must name
+	// looped is the stage in loopback, where the first pass goes through the
+	// receiving half too.
+	looped regress.Stage
 	// inCrypt: the start-up self-tests of a NIC with a control processor find it,
 	// so the judge only gets to see it on one without.
 	inCrypt bool
@@ -36,17 +40,17 @@ var mutants = map[string]mutant{
 	"one wrong bit in GHASH": {
 		file: "espalier_gf128_mul.sv",
 		old:  "(v0 << 63) ^ (v0 << 62) ^ (v0 << 57)", new: "(v0 << 63) ^ (v0 << 62) ^ (v0 << 56)",
-		stage: regress.Wire, field: "ESP ICV", inCrypt: true,
+		stage: regress.Wire, looped: regress.Wire, field: "ESP ICV", inCrypt: true,
 	},
 	"one stale key byte": {
 		file: "espalier_sa_install.sv",
 		old:  "key_data_o  <= {round_key_q, word};", new: "key_data_o  <= {round_key_q, word[31:8], key_data_o[7:0]};",
-		stage: regress.Wire, field: "ESP payload block 0", inCrypt: true,
+		stage: regress.Wire, looped: regress.Wire, field: "ESP payload block 0", inCrypt: true,
 	},
 	"a length off by one": {
 		file: "espalier_rx_write.sv",
 		old:  "wire [14:0]   job_span  = 15'(job_len_i) + 15'(job_off);", new: "wire [14:0]   job_span  = 15'(job_len_i) + 15'(job_off) - 15'd1;",
-		stage: regress.Delivered, field: "differs",
+		stage: regress.Delivered, looped: regress.Wire, field: "differs",
 	},
 }
 
@@ -95,10 +99,11 @@ func build(t *testing.T, name string, m *mutant, params ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// run judges the packets of a capture on a simulator library.
-func run(t *testing.T, library string) *regress.Result {
+// run judges the packets of a capture on a simulator library: two NICs, or one
+// in loopback.
+func run(t *testing.T, library string, loopback bool) *regress.Result {
 	t.Helper()
-	result, err := tryRun(t, library)
+	result, err := tryRun(t, library, loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,13 +111,13 @@ func run(t *testing.T, library string) *regress.Result {
 }
 
 // tryRun is run for a NIC that may refuse to start.
-func tryRun(t *testing.T, library string) (*regress.Result, error) {
+func tryRun(t *testing.T, library string, loopback bool) (*regress.Result, error) {
 	t.Helper()
 	packets, err := regress.LoadCapture(filepath.Join(root, "tests", "captures", "dns.pcap"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bed, err := regress.OpenBed(context.Background(), regress.DeviceConfig{Device: "sim:" + library, Seed: 1}, driver.Options{})
+	bed, err := regress.OpenBed(context.Background(), regress.DeviceConfig{Device: "sim:" + library, Seed: 1, Loopback: loopback}, driver.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -134,15 +139,17 @@ func TestRunIsGreenOnTheRealRTL(t *testing.T) {
 		"mailbox": build(t, "", nil),
 		"window":  build(t, "window", nil, window),
 	} {
-		t.Run(name, func(t *testing.T) {
-			result := run(t, library)
-			for _, m := range result.Mismatches {
-				t.Errorf("%v", m)
-			}
-			if result.Decrypted == 0 || result.Decrypted != result.Protected {
-				t.Errorf("%+v", result.Counts)
-			}
-		})
+		for _, loopback := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, loopback %v", name, loopback), func(t *testing.T) {
+				result := run(t, library, loopback)
+				for _, m := range result.Mismatches {
+					t.Errorf("%v", m)
+				}
+				if result.Decrypted == 0 || result.Decrypted != result.Protected || result.OnWire != result.Packets || result.Delivered != result.Packets {
+					t.Errorf("%+v", result.Counts)
+				}
+			})
+		}
 	}
 }
 
@@ -151,7 +158,7 @@ func TestRunIsGreenOnTheRealRTL(t *testing.T) {
 func TestSelfTestCatchesBrokenRTL(t *testing.T) {
 	const name = "one wrong bit in GHASH"
 	m := mutants[name]
-	_, err := tryRun(t, build(t, "selftest", &m))
+	_, err := tryRun(t, build(t, "selftest", &m), false)
 	if err == nil || !strings.Contains(err.Error(), "self-tests failed") {
 		t.Errorf("%s: error %v, want that the self-tests failed", name, err)
 	}
@@ -164,12 +171,16 @@ func TestRunCatchesBrokenRTL(t *testing.T) {
 			if m.inCrypt {
 				params = append(params, window)
 			}
-			result := run(t, build(t, strings.ReplaceAll(name, " ", "-"), &m, params...))
-			if len(result.Mismatches) == 0 {
-				t.Fatalf("not caught: %+v", result.Counts)
-			}
-			if first := result.Mismatches[0]; first.Stage != m.stage || !strings.Contains(first.Field, m.field) {
-				t.Errorf("first report is %q %s, wanted is %q %q", first.Stage, first.Field, m.stage, m.field)
+			library := build(t, strings.ReplaceAll(name, " ", "-"), &m, params...)
+			for loopback, stage := range map[bool]regress.Stage{false: m.stage, true: m.looped} {
+				result := run(t, library, loopback)
+				if len(result.Mismatches) == 0 {
+					t.Errorf("loopback %v: not caught: %+v", loopback, result.Counts)
+					continue
+				}
+				if first := result.Mismatches[0]; first.Stage != stage || !strings.Contains(first.Field, m.field) {
+					t.Errorf("loopback %v: first report is %q %s, wanted is %q %q", loopback, first.Stage, first.Field, stage, m.field)
+				}
 			}
 		})
 	}
