@@ -7,6 +7,10 @@ import "encoding/binary"
 // configSize is the size of a PCI Express function's configuration space.
 const configSize = 4096
 
+// OffsetMSIXControl is the offset in configuration space of the 16-bit control
+// word of the MSI-X capability.
+const OffsetMSIXControl = offsetMSIXMC
+
 // Offsets in configuration space. The capabilities come after the header in
 // the order power management, MSI-X, PCI Express.
 const (

@@ -72,6 +72,7 @@ type Endpoint struct {
 	pending []uint64
 	// master is the bus mastering that was last reported.
 	master bool
+	resets uint64
 }
 
 // New returns an endpoint as after power-up.
@@ -194,12 +195,20 @@ func (e *Endpoint) Enable() {
 func (e *Endpoint) FunctionReset() {
 	e.mu.Lock()
 	e.powerUp()
+	e.resets++
 	after := e.settle()
 	e.mu.Unlock()
 	after.run(e)
 	if e.config.Reset != nil {
 		e.config.Reset()
 	}
+}
+
+// Resets returns how many function-level resets there were, by whatever way.
+func (e *Endpoint) Resets() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.resets
 }
 
 // effects are calls that a change of state asks for, made once no lock is held.

@@ -362,3 +362,45 @@ func TestNewRefusesBadConfig(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEnableMSIX: a host that enables interrupts by other means than the control
+// word finds the table as it was, and nothing old when it enables them again.
+func TestEnableMSIX(t *testing.T) {
+	e, r := newTestEndpoint(t)
+	e.Enable()
+	at := capability(t, e, 0x11)
+	if at+2 != OffsetMSIXControl {
+		t.Errorf("control word at %#x, OffsetMSIXControl is %#x", at+2, OffsetMSIXControl)
+	}
+	e.EnableMSIX(true)
+	if !e.MSIXEnabled() || read(t, e, OffsetMSIXControl, 2)&0xC000 != 0x8000 {
+		t.Error("not enabled")
+	}
+	if err := e.MaskVector(5, false); err != nil {
+		t.Fatal(err)
+	}
+	e.Interrupt(4, 1)
+	e.Interrupt(5, 1)
+	if got := r.vectors(); !slices.Equal(got, []int{5}) {
+		t.Errorf("messages %v", got)
+	}
+	e.EnableMSIX(false)
+	e.Interrupt(5, 1)
+	e.EnableMSIX(true)
+	if err := e.MaskVector(4, false); err != nil {
+		t.Fatal(err)
+	}
+	e.Interrupt(5, 1)
+	if got := r.vectors(); !slices.Equal(got, []int{5, 5}) {
+		t.Errorf("messages %v", got)
+	}
+	if e.Resets() != 0 {
+		t.Errorf("%d resets", e.Resets())
+	}
+	e.FunctionReset()
+	express := capability(t, e, 0x10)
+	write(t, e, express+8, 2, 1<<15)
+	if e.Resets() != 2 || r.resets != 2 || e.MSIXEnabled() {
+		t.Errorf("%d resets, %d told, MSI-X enabled: %v", e.Resets(), r.resets, e.MSIXEnabled())
+	}
+}

@@ -111,6 +111,27 @@ func (e *Endpoint) SetVectors(n int) error {
 	return nil
 }
 
+// EnableMSIX sets MSI-X Enable and clears Function Mask, or clears both and
+// forgets what is pending, for a host that keeps the MSI-X capability from its
+// guest and programs interrupts by other means. The table stays as it is.
+func (e *Endpoint) EnableMSIX(on bool) {
+	e.mu.Lock()
+	if !on {
+		clear(e.pending)
+	}
+	e.space.enableMSIX(on)
+	after := e.settle()
+	e.mu.Unlock()
+	after.run(e)
+}
+
+// MSIXEnabled says whether MSI-X Enable is set.
+func (e *Endpoint) MSIXEnabled() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.space.msixEnabled()
+}
+
 // MaskVector sets or clears the Mask Bit of vector v. A pending message leaves
 // when it is cleared.
 func (e *Endpoint) MaskVector(v int, masked bool) error {
