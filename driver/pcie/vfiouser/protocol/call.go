@@ -213,27 +213,27 @@ func result(m *message) (*Reply, error) {
 
 // deliver hands a reply to who waits for it.
 func (c *Conn) deliver(m *message) error {
+	h := m.header // the message may be another's as soon as it is handed over
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m.header.ID >= firstPostID {
+	if h.ID >= firstPostID {
 		m.release() // a peer that answers posted commands too
 		return nil
 	}
-	entry, ok := c.waiting.calls[m.header.ID]
-	if !ok {
+	entry, ok := c.waiting.calls[h.ID]
+	switch {
+	case !ok:
 		m.release()
-		return violation("reply to a %s with number %d, which was never sent", m.header.Command, m.header.ID)
-	}
-	if entry.command != m.header.Command {
+		return violation("reply to a %s with number %d, which was never sent", h.Command, h.ID)
+	case entry.command != h.Command:
 		m.release()
-		return violation("reply to command number %d is about %s, sent was %s", m.header.ID, m.header.Command, entry.command)
-	}
-	if entry.abandoned {
+		return violation("reply to command number %d is about %s, sent was %s", h.ID, h.Command, entry.command)
+	case entry.abandoned:
 		m.release()
-	} else {
+	default:
 		entry.result <- m
 	}
-	c.waiting.remove(m.header.ID)
+	c.waiting.remove(h.ID)
 	return nil
 }
 
