@@ -46,6 +46,7 @@ type Runner struct {
 	// spoken counts the times that anybody has had mu.
 	spoken  atomic.Uint64
 	cycles  atomic.Uint64
+	running atomic.Bool
 	pausing atomic.Bool
 	wake    chan struct{}
 	stop    chan struct{}
@@ -56,6 +57,16 @@ type Runner struct {
 // Start begins to clock devices that no Runner has yet, before they are used by
 // other goroutines.
 func Start(devices ...*Device) (*Runner, error) {
+	r, err := Prepare(devices...)
+	if err == nil {
+		r.Run()
+	}
+	return r, err
+}
+
+// Prepare is Start without its last step: the devices share their time, so that
+// wires can be joined, and it stands still until Run.
+func Prepare(devices ...*Device) (*Runner, error) {
 	if len(devices) == 0 {
 		return nil, errors.New("runner: no device")
 	}
@@ -77,8 +88,13 @@ func Start(devices ...*Device) (*Runner, error) {
 	for _, d := range devices {
 		d.runner = r
 	}
-	go r.run()
 	return r, nil
+}
+
+// Run lets time pass. It is called once, unless Close was called before.
+func (r *Runner) Run() {
+	r.running.Store(true)
+	go r.run()
 }
 
 // Cycles returns how many cycles the Runner has let pass in its steps; accesses
@@ -89,7 +105,9 @@ func (r *Runner) Cycles() uint64 { return r.cycles.Load() }
 // accesses only.
 func (r *Runner) Close() {
 	r.once.Do(func() { close(r.stop) })
-	<-r.ended
+	if r.running.Load() {
+		<-r.ended
+	}
 }
 
 // acquire takes mu for somebody other than the runner.
