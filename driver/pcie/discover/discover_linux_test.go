@@ -47,6 +47,7 @@ func nic() map[string]string {
 			0: "0x00000000fe000000 0x00000000fe03ffff 0x0000000000140204",
 			2: "0x000000000000c000 0x000000000000c0ff 0x0000000000040101",
 			4: "0x00000008fff00000 0x00000008fff01fff 0x000000000014220c",
+			5: "0x0000000000000000 0x0000000000000fff 0x0000000020040200", // was given no address
 			6: "0x00000000fe100000 0x00000000fe10ffff 0x0000000000046200",
 		}),
 		"config":      string(config(8)),
@@ -112,6 +113,7 @@ func TestFind(t *testing.T) {
 				0: {Base: 0xFE000000, Size: 256 << 10, Wide: true},
 				2: {Base: 0xC000, Size: 256, IO: true},
 				4: {Base: 0x8FFF00000, Size: 8192, Wide: true, Prefetch: true},
+				5: {Size: 4096},
 			},
 			Command: 0x0406, Vectors: 8, WholeConfig: true, Driver: "vfio-pci", IOMMUGroup: 17, NUMANode: 1,
 		},
@@ -124,7 +126,7 @@ func TestFind(t *testing.T) {
 	if len(found) != 2 || found[0] != want[0] || found[1] != want[1] {
 		t.Errorf("found\n%+v\nwant\n%+v", found, want)
 	}
-	if got, want := found[0].String(), "0000:03:00.0 1234:4550 (rev 03), BAR 0 256 KiB, BAR 2 256 B, BAR 4 8 KiB, driver vfio-pci, IOMMU group 17"; got != want {
+	if got, want := found[0].String(), "0000:03:00.0 1234:4550 (rev 03), BAR 0 256 KiB, BAR 2 256 B, BAR 4 8 KiB, BAR 5 4 KiB, driver vfio-pci, IOMMU group 17"; got != want {
 		t.Errorf("described as %q, want %q", got, want)
 	}
 	found, err = FindIn(root, ID{0x8086, 0x1521})

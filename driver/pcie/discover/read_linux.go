@@ -55,6 +55,7 @@ func read(path string, ids []ID) (*Function, error) {
 			IO: b.Attr&flagIO != 0 && b.Attr&flagMemory == 0, Wide: b.Attr&flag64 != 0, Prefetch: b.Attr&flagPrefetch != 0,
 		}
 	}
+	unplaced(p.Resource, &f.BARs)
 	if err := p.ReadConfig(); err != nil {
 		return nil, err
 	}
@@ -91,6 +92,21 @@ func link(folder, name string) (string, error) {
 		return "", nil
 	}
 	return filepath.Base(target), err
+}
+
+// unplaced adds the BARs that were given no address, which package pci leaves
+// out: Linux states them as beginning at 0.
+func unplaced(resources string, bars *[6]BAR) {
+	i := 0
+	for line := range strings.Lines(resources) {
+		if i == len(bars) {
+			return
+		}
+		if base, limit, flags, err := pci.BaseLimType(line); err == nil && base == 0 && limit > 0 && flags != 0 {
+			bars[i] = BAR{Size: limit + 1, IO: flags&flagIO != 0 && flags&flagMemory == 0, Wide: flags&flag64 != 0, Prefetch: flags&flagPrefetch != 0}
+		}
+		i++
+	}
 }
 
 // numaNode reads the memory node of the function in folder; a kernel built without
