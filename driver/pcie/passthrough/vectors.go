@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package passthrough
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/espalier-nic/espalier/driver/pcie"
+)
+
+// vectors are the MSI-X vectors of a function. Each has an eventfd, made when it
+// is first enabled and kept until the end, which WaitInterrupt reads itself.
+type vectors struct {
+	dev   Device
+	count int
+	// byDevice: the device masks vectors. Linux's VFIO does not for MSI-X; then
+	// it is done here.
+	byDevice bool
+
+	mu      sync.Mutex
+	closed  bool
+	enabled int
+	lines   []line
+	// round counts disablings: what was taken from an event before one is
+	// forgotten.
+	round uint64
+}
+
+// line is one vector. All but event, once it is there, is guarded by vectors.mu.
+type line struct {
+	event *event
+	// masked: nothing is to be told. Where the device masks, nothing comes.
+	masked bool
+	// early is what arrived before the vector was masked; it may be told.
+	// pending says that something came while it was masked here.
+	early   uint64
+	pending bool
+}
+
+func (s *vectors) init(dev Device, count int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dev, s.count, s.lines = dev, count, make([]line, count)
+	if count == 0 {
+		return nil
+	}
+	info, err := dev.IRQInfo(IRQMSIX)
+	if err != nil {
+		return fmt.Errorf("interrupts: %w", err)
+	}
+	s.byDevice = info.Maskable
+	return nil
+}
+
+// set enables vectors 0 to n-1, unmasked; what has come before is forgotten.
+func (s *vectors) set(n int) error {
+	if n < 0 || n > s.count {
+		return fmt.Errorf("%d interrupt vectors, the function has %d: %w", n, s.count, pcie.ErrRange)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.disable(); err != nil || n == 0 {
+		return err
+	}
+	fds := make([]int, n)
+	for v := range fds {
+		if s.lines[v].event == nil {
+			e, err := newEvent()
+			if err != nil {
+				return fmt.Errorf("interrupt vector %d: %w", v, err)
+			}
+			s.lines[v].event = e
+		}
+		fds[v] = s.lines[v].event.fd
+	}
+	if err := s.dev.SetTriggers(IRQMSIX, 0, fds); err != nil {
+		return fmt.Errorf("enable %d interrupt vectors: %w", n, err)
+	}
+	s.enabled = n
+	return nil
+}
+
+// disable disables all vectors and wakes who waits on one. s.mu is held.
+func (s *vectors) disable() error {
+	if s.enabled == 0 {
+		return nil
+	}
+	if s.byDevice { // else a pending one would be delivered after the next set
+		for v := range s.enabled {
+			if s.lines[v].masked {
+				if err := s.dev.MaskIRQ(IRQMSIX, v, false); err != nil {
+					return fmt.Errorf("unmask interrupt vector %d: %w", v, err)
+				}
+			}
+		}
+	}
+	if err := s.dev.DisableIRQ(IRQMSIX); err != nil {
+		return fmt.Errorf("disable interrupts: %w", err)
+	}
+	for v := range s.enabled {
+		l := &s.lines[v]
+		l.event.take()
+		*l = line{event: l.event}
+		l.event.interrupt()
+	}
+	s.enabled = 0
+	s.round++
+	return nil
+}
+
+// mask masks or unmasks vector v. A vector that is not enabled has nothing to
+// mask, and is unmasked when it becomes so.
+func (s *vectors) mask(v int, masked bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v < 0 || v >= s.count {
+		return fmt.Errorf("interrupt vector %d, the function has %d: %w", v, s.count, pcie.ErrRange)
+	}
+	l := &s.lines[v]
+	if v >= s.enabled || l.masked == masked {
+		return nil
+	}
+	if s.byDevice {
+		if err := s.dev.MaskIRQ(IRQMSIX, v, masked); err != nil {
+			return fmt.Errorf("mask interrupt vector %d: %w", v, err)
+		}
+		l.masked = masked
+		return nil
+	}
+	came := l.event.take()
+	if masked {
+		l.early += came
+	} else if l.pending || came > 0 {
+		l.pending = false
+		if err := l.event.raise(); err != nil {
+			return fmt.Errorf("unmask interrupt vector %d: %w", v, err)
+		}
+	}
+	l.masked = masked
+	return nil
+}
+
+// wait waits for vector v as WaitInterrupt does. usable is asked whenever
+// something has changed.
+func (s *vectors) wait(ctx context.Context, v int, usable func() error) (uint64, error) {
+	var stop func() bool
+	for {
+		e, count, round, err := s.poll(v, usable)
+		if err == nil && count == 0 {
+			err = ctx.Err()
+		}
+		if err != nil || count > 0 {
+			return count, err
+		}
+		if stop == nil {
+			stop = context.AfterFunc(ctx, e.interrupt)
+			defer stop()
+			continue // the context may have ended before
+		}
+		count, err = e.wait()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// Whoever interrupts has changed the state before: resume first,
+			// then look.
+			e.resume()
+		case errors.Is(err, os.ErrClosed):
+			return 0, pcie.ErrClosed
+		case err != nil:
+			return 0, fmt.Errorf("wait for interrupt vector %d: %w", v, err)
+		default:
+			if count = s.arrived(v, round, count); count > 0 {
+				return count, nil
+			}
+		}
+	}
+}
+
+// poll takes what has arrived on vector v, or returns the event to wait for and
+// the round that is to be given to arrived.
+func (s *vectors) poll(v int, usable func() error) (e *event, count, round uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := usable(); err != nil {
+		return nil, 0, 0, err
+	}
+	if s.count == 0 {
+		return nil, 0, 0, pcie.ErrNoInterrupts
+	}
+	if s.closed {
+		return nil, 0, 0, pcie.ErrClosed
+	}
+	if v < 0 || v >= s.enabled {
+		return nil, 0, 0, fmt.Errorf("interrupt vector %d, %d are enabled: %w", v, s.enabled, pcie.ErrRange)
+	}
+	l := &s.lines[v]
+	count, l.early = l.early, 0
+	if !l.masked || s.byDevice {
+		count += l.event.take()
+	}
+	return l.event, count, s.round, nil
+}
+
+// arrived says how much of count, taken from vector v's event, may be told now.
+func (s *vectors) arrived(v int, round, count uint64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.round != round {
+		return 0
+	}
+	l := &s.lines[v]
+	if l.masked && !s.byDevice {
+		l.pending = true
+		return 0
+	}
+	return count
+}
+
+// wake makes everyone who waits look again.
+func (s *vectors) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lines {
+		if l.event != nil && !s.closed {
+			l.event.interrupt()
+		}
+	}
+}
+
+// close disables all vectors and gives the eventfds back.
+func (s *vectors) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.disable()
+	s.closed, s.enabled = true, 0
+	for _, l := range s.lines {
+		if l.event != nil {
+			err = errors.Join(err, l.event.close())
+		}
+	}
+	return err
+}
