@@ -44,6 +44,8 @@ Exit codes: 0 all is well, 1 the NIC was wrong, 2 the request could not be carri
 		newFirmwareCommand(settings),
 		newBenchCommand(settings),
 		newConformanceCommand(settings),
+		newDevicesCommand(settings),
+		newDoctorCommand(settings),
 		newVersionCommand(),
 	)
 	return root

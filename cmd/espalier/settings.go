@@ -90,7 +90,7 @@ func (s *settings) load(cmd *cobra.Command) (err error) {
 	if err := s.loadFile(); err != nil {
 		return err
 	}
-	s.ids, err = s.pciIDs()
+	s.ids, err = parsePCIIDs(keyPCIID, s.viper.GetStringSlice(keyPCIID))
 	return err
 }
 
@@ -153,12 +153,13 @@ func (s *settings) simLibrary() string { return s.viper.GetString(keySimLibrary)
 func (s *settings) firmware() string   { return s.viper.GetString(keyFirmware) }
 func (s *settings) seed() uint64       { return s.viper.GetUint64(keySeed) }
 
-// pciIDs reads the IDs that a card may have.
-func (s *settings) pciIDs() (ids []discover.ID, err error) {
-	for _, text := range strings.FieldsFunc(strings.Join(s.viper.GetStringSlice(keyPCIID), ","), func(r rune) bool { return r == ',' || r == ' ' }) {
+// parsePCIIDs reads the IDs that a flag names. The environment has them with
+// commas or spaces between, in one string.
+func parsePCIIDs(flag string, texts []string) (ids []discover.ID, err error) {
+	for _, text := range strings.FieldsFunc(strings.Join(texts, ","), func(r rune) bool { return r == ',' || r == ' ' }) {
 		id, err := discover.ParseID(text)
 		if err != nil {
-			return nil, fmt.Errorf("--%s: %w; `lspci -n` shows those of this machine", keyPCIID, err)
+			return nil, fmt.Errorf("--%s: %w; `lspci -n` shows those of this machine", flag, err)
 		}
 		ids = append(ids, id)
 	}

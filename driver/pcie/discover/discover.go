@@ -81,7 +81,7 @@ func (f Function) String() string {
 	s := fmt.Sprintf("%s %v (rev %02x)", f.Address, f.ID, f.Revision)
 	for n, b := range f.BARs {
 		if b.Size != 0 {
-			s += fmt.Sprintf(", BAR %d %s", n, size(b.Size))
+			s += fmt.Sprintf(", BAR %d %s", n, Size(b.Size))
 		}
 	}
 	if f.Driver != "" {
@@ -93,8 +93,8 @@ func (f Function) String() string {
 	return s
 }
 
-// size writes a number of bytes in the largest unit that divides it.
-func size(n uint64) string {
+// Size writes a number of bytes in the largest unit that divides it: "256 KiB".
+func Size(n uint64) string {
 	unit := 0
 	for unit < 3 && n%1024 == 0 {
 		n /= 1024
