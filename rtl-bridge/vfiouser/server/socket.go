@@ -13,7 +13,7 @@ type socket struct {
 	path     string
 	listener *net.UnixListener
 	// file identifies the socket file, which may have been replaced since.
-	file os.FileInfo
+	file   os.FileInfo
 	once   sync.Once
 	closed chan struct{}
 	err    error
