@@ -81,7 +81,11 @@ func (p *peer) send(b []byte, fds ...int) {
 	if len(fds) > 0 {
 		control = unix.UnixRights(fds...)
 	}
-	if _, _, err := p.conn.WriteMsgUnix(b, control, nil); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, net.ErrClosed) {
+	n, _, err := p.conn.WriteMsgUnix(b, control, nil)
+	if err == nil && n < len(b) {
+		_, err = p.conn.Write(b[n:])
+	}
+	if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, net.ErrClosed) {
 		p.t.Errorf("peer: %v", err)
 	}
 }

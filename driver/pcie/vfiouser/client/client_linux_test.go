@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,7 +79,9 @@ func TestReadWrite(t *testing.T) {
 			}
 		}
 	}
+	mu.Lock()
 	seen = nil
+	mu.Unlock()
 	ok(t, c.Post(1, 8, []byte{1, 2, 3, 4}))
 	ok(t, c.Write(7, 4, []byte{5, 6}))
 	ok(t, c.Write(0, 0, bytes.Repeat([]byte{9}, 11)))
@@ -135,12 +138,15 @@ func TestSetEventFDs(t *testing.T) {
 		flags, index, start, count uint32
 		fds                        int
 	}
+	var mu sync.Mutex
 	var got []set
 	c, _ := connect(t, Options{}, handlers{protocol.CommandSetIRQs: func(p *peer, m message) {
 		s, err := protocol.ParseIRQSet(m.payload)
 		if err != nil || len(s.Data) != 0 || s.ArgSize != protocol.IRQSetSize {
 			t.Errorf("%+v, error %v", s, err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		got = append(got, set{s.Flags, s.Index, s.Start, s.Count, len(m.fds)})
 		p.send(m.reply())
 	}})
@@ -161,6 +167,8 @@ func TestSetEventFDs(t *testing.T) {
 		{0x24, 2, 5, 1, 1}, {0x24, 2, 6, 1, 0}, {0x24, 2, 7, 8, 8}, {0x24, 2, 15, 1, 1},
 		{0x09, 2, 3, 1, 0}, {0x11, 2, 3, 1, 0}, {0x21, 2, 4, 1, 0}, {0x21, 2, 0, 0, 0},
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("server saw\n%v\nwant\n%v", got, want)
 	}
@@ -169,7 +177,7 @@ func TestSetEventFDs(t *testing.T) {
 // TestMap: a region's file is mapped where the server allows it, and only there.
 func TestMap(t *testing.T) {
 	file, fd := memory(t, 8*4096)
-	asked := 0
+	var asked atomic.Int32
 	c, _ := connect(t, Options{}, handlers{protocol.CommandRegionInfo: func(p *peer, m message) {
 		i, err := protocol.ParseRegionInfo(m.payload)
 		if err != nil {
@@ -180,7 +188,7 @@ func TestMap(t *testing.T) {
 		case 0: // with areas, for which the client must ask again
 			answer.Areas = []protocol.Area{{Offset: 2 * 4096, Size: 2 * 4096}, {Offset: 0, Size: 4096}}
 			answer.ArgSize = uint32(answer.FullSize())
-			asked++
+			asked.Add(1)
 			b := answer.Append(nil)
 			if i.ArgSize < answer.ArgSize {
 				b = b[:protocol.RegionInfoSize]
@@ -199,8 +207,8 @@ func TestMap(t *testing.T) {
 	}})
 	r, err := c.Region(0)
 	ok(t, err)
-	if asked != 2 || fmt.Sprint(r.Areas) != "[{0 4096} {8192 8192}]" {
-		t.Fatalf("asked %d times: %+v", asked, r)
+	if asked.Load() != 2 || fmt.Sprint(r.Areas) != "[{0 4096} {8192 8192}]" {
+		t.Fatalf("asked %d times: %+v", asked.Load(), r)
 	}
 	m, err := c.Map(0, Area{Offset: 3 * 4096, Size: 4096})
 	ok(t, err)
