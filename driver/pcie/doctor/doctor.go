@@ -114,7 +114,7 @@ func Examine(opts Options) (*Report, error) {
 		return nil, err
 	}
 	report.Host = e.host(len(cards))
-	report.Usable = len(cards) > 0 && fit(report.Host)
+	report.Usable = fit(report.Host) // which fails without a card
 	for i := range cards {
 		card := e.card(&cards[i])
 		report.Cards = append(report.Cards, card)
