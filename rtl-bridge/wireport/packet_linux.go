@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -39,6 +40,7 @@ type packetPort struct {
 	send *os.File
 	raw  syscall.RawConn
 	out  syscall.RawConn
+	done atomic.Bool // closed
 
 	sending sync.Mutex
 	writer  deviceWriter
@@ -140,7 +142,7 @@ func (p *packetPort) Send(frame []byte) error {
 	switch {
 	case err == nil:
 		p.countSent(len(frame))
-	case errors.Is(err, os.ErrClosed):
+	case p.done.Load():
 		return closed(p)
 	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("%s: the interface is gone: %w", p, err)
@@ -160,7 +162,7 @@ func (p *packetPort) Receive(frames [][]byte, sizes []int) (n int, err error) {
 		if !p.segments.more() && !p.batch.more() {
 			err := p.batch.receive(p.raw)
 			switch {
-			case errors.Is(err, os.ErrClosed):
+			case err != nil && p.done.Load():
 				return 0, closed(p)
 			case errors.Is(err, unix.ENETDOWN):
 				continue // the interface went down; it may come back
@@ -222,11 +224,10 @@ func (p *packetPort) Counters() Counters {
 
 // Close implements Port.
 func (p *packetPort) Close() error {
-	err := errors.Join(p.file.Close(), p.send.Close())
-	if errors.Is(err, os.ErrClosed) {
+	if p.done.Swap(true) {
 		return nil
 	}
-	return err
+	return errors.Join(p.file.Close(), p.send.Close())
 }
 
 // String implements Port.
@@ -282,8 +283,10 @@ func (b *receiveBatch) prepare() {
 		switch err {
 		case 0:
 			b.count = int(n)
-		case unix.EAGAIN, unix.EINTR:
+		case unix.EAGAIN:
 			return false
+		case unix.EINTR:
+			b.count = 0 // the caller tries again
 		case unix.EINVAL:
 			// A merged packet of a kind that has no description.
 			b.count = 0

@@ -246,12 +246,12 @@ func (s *stream) Close() error {
 		return nil
 	}
 	s.finished = true
-	if s.conn != nil {
-		s.conn.Close()
-	}
 	s.mu.Unlock()
 	s.end()
-	err := s.release()
+	err := s.release() // first, so that the peer cannot come back to an end that is going
+	if conn := s.peer(); conn != nil {
+		conn.Close()
+	}
 	s.in.close()
 	s.out.close()
 	s.workers.Wait()

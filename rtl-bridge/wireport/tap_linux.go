@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ type TAP struct {
 	name string
 	file *os.File
 	raw  syscall.RawConn
+	done atomic.Bool // closed
 
 	receiving sync.Mutex
 	reader    deviceReader
@@ -107,7 +109,7 @@ func (t *TAP) Send(frame []byte) error {
 	switch {
 	case err == nil:
 		t.countSent(len(frame))
-	case errors.Is(err, os.ErrClosed):
+	case t.done.Load():
 		return closed(t)
 	case errors.Is(err, unix.EBADFD):
 		return fmt.Errorf("%s: the interface is gone: %w", t, err)
@@ -127,7 +129,7 @@ func (t *TAP) Receive(frames [][]byte, sizes []int) (int, error) {
 		n, lost, err := t.reader.read(t.raw, frames, sizes)
 		t.receiveDropped.Add(uint64(lost))
 		switch {
-		case errors.Is(err, os.ErrClosed):
+		case err != nil && t.done.Load():
 			return 0, closed(t)
 		case errors.Is(err, unix.EBADFD):
 			return 0, fmt.Errorf("%s: the interface is gone: %w", t, err)
@@ -148,10 +150,10 @@ func (t *TAP) Counters() Counters { return t.counters.read() }
 
 // Close implements Port. The interface vanishes unless it was there before.
 func (t *TAP) Close() error {
-	if err := t.file.Close(); !errors.Is(err, os.ErrClosed) {
-		return err
+	if t.done.Swap(true) {
+		return nil
 	}
-	return nil
+	return t.file.Close()
 }
 
 // String implements Port.
