@@ -61,8 +61,9 @@ type Conn struct {
 	// err is why the connection has ended.
 	err error
 
-	ended   chan struct{} // closed once err is set
-	handled chan struct{} // closed when the handler runs no more
+	ended    chan struct{} // closed once err is set
+	received chan struct{} // closed when the reader runs no more
+	handled  chan struct{} // closed when neither reader nor handler do
 }
 
 // NewConn takes over a connected socket, which belongs to the Conn from then on.
@@ -78,12 +79,13 @@ func NewConn(socket *net.UnixConn, options Options) *Conn {
 		options.Handle = func(*Request) {}
 	}
 	c := &Conn{
-		socket:  socket,
-		options: options,
-		control: make([]byte, controlSize),
-		waiting: waitTable{calls: make(map[uint16]*call)},
-		ended:   make(chan struct{}),
-		handled: make(chan struct{}),
+		socket:   socket,
+		options:  options,
+		control:  make([]byte, controlSize),
+		waiting:  waitTable{calls: make(map[uint16]*call)},
+		ended:    make(chan struct{}),
+		received: make(chan struct{}),
+		handled:  make(chan struct{}),
 	}
 	c.changed.L = &c.mu
 	go c.read()
@@ -139,6 +141,7 @@ func (c *Conn) closedError() error {
 
 // read takes in messages until the connection ends.
 func (c *Conn) read() {
+	defer close(c.received)
 	for {
 		h, fds, err := c.readHeader()
 		if err == nil {
@@ -222,6 +225,7 @@ func (c *Conn) readMessage(h Header, fds Descriptors) error {
 // handle runs the handler on the commands in the queue.
 func (c *Conn) handle() {
 	defer close(c.handled)
+	defer func() { <-c.received }()
 	for {
 		c.mu.Lock()
 		for c.queue.empty() && c.err == nil {

@@ -55,7 +55,7 @@ type Request struct {
 	// Payload is what follows the header.
 	Payload []byte
 	// FDs came with the command. Those that the handler does not take are
-	// closed when it returns.
+	// closed when it answers or returns.
 	FDs Descriptors
 
 	conn     *Conn
@@ -80,6 +80,7 @@ func (r *Request) answer(flags Flags, errno Errno, payload []byte, fds []int) er
 		return nil
 	}
 	r.answered = true
+	r.FDs.Close() // before the peer knows that the command is done
 	if r.Header.Posted() {
 		return nil
 	}
