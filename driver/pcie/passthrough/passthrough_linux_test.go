@@ -686,3 +686,78 @@ func BenchmarkAllocFree(b *testing.B) {
 		}
 	}
 }
+
+// TestFailedMapping: an address that was not used is free again.
+func TestFailedMapping(t *testing.T) {
+	f, d := opened(t, fakeOptions{limit: 1})
+	d.setFail(func(call string) error {
+		if call == "map dma" {
+			return errBroken
+		}
+		return nil
+	})
+	if _, err := f.AllocDMA(1); !errors.Is(err, pcie.ErrNoMemory) || !errors.Is(err, errBroken) {
+		t.Errorf("error is %v", err)
+	}
+	d.setFail(nil)
+	if _, err := f.AllocDMA(1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWaitEndsBeforeClose: a wait does not wait for an access that Close waits for.
+func TestWaitEndsBeforeClose(t *testing.T) {
+	f, d := open(t, fakeOptions{}, Options{})
+	if err := f.SetVectors(1); err != nil {
+		t.Fatal(err)
+	}
+	waited, closed, read := make(chan error), make(chan error), make(chan error)
+	go func() {
+		_, err := f.WaitInterrupt(context.Background(), 0)
+		waited <- err
+	}()
+	begun, end := make(chan bool), make(chan bool)
+	// The fake's lock is held meanwhile; nothing else needs the device.
+	d.setFail(func(string) error { close(begun); <-end; return nil })
+	go func() {
+		_, err := f.bars[0].Read32(statusOffset)
+		read <- err
+	}()
+	<-begun
+	go func() { closed <- f.Close() }()
+	if err := <-waited; !errors.Is(err, pcie.ErrClosed) {
+		t.Errorf("wait: %v", err)
+	}
+	d.fail = nil // its user waits for end
+	close(end)
+	if err := <-read; err != nil {
+		t.Errorf("read: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestForgotten: what was taken from an eventfd before a vector was disabled is
+// not told when it is enabled again.
+func TestForgotten(t *testing.T) {
+	f, d := opened(t, fakeOptions{maskable: true})
+	if err := f.SetVectors(1); err != nil {
+		t.Fatal(err)
+	}
+	_, _, round, err := f.irq.poll(0, f.usable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.MaskVector(0, true), f.SetVectors(0), f.SetVectors(1)); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.irq.arrived(0, round, 1); n != 0 {
+		t.Errorf("%d interrupts", n)
+	}
+	// The device, too, forgets what it has kept behind a mask.
+	want := []string{"mask irq 2 0 true", "mask irq 2 0 false"}
+	if got := d.logged("mask"); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
