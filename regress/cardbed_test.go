@@ -76,7 +76,7 @@ func plug(t *testing.T, presence nic.Presence) *cable {
 				continue
 			}
 			c.open++
-			fn := pcie.Function(&card{c.nics[i], &c.open})
+			fn := pcie.Function(&card{NIC: c.nics[i], open: &c.open})
 			if c.wrong != nil {
 				fn = &wrongNIC{fn, c.wrong}
 			}
@@ -87,10 +87,46 @@ func plug(t *testing.T, presence nic.Presence) *cable {
 	return c
 }
 
-// card is a Go NIC as a function for which time passes by itself.
+// card is a Go NIC as a function for which time passes by itself, and whose
+// writes are posted: they arrive only when a read pushes them, or time passes.
 type card struct {
 	*nic.NIC
-	open *int
+	open   *int
+	posted []func() error
+}
+
+func (c *card) push() (err error) {
+	for _, write := range c.posted {
+		err = errors.Join(err, write())
+	}
+	c.posted = nil
+	return err
+}
+
+func (c *card) Relax(ctx context.Context, max uint64) error {
+	return errors.Join(c.push(), c.NIC.Relax(ctx, max))
+}
+
+func (c *card) BAR(n int) (pcie.BAR, error) {
+	bar, err := c.NIC.BAR(n)
+	return &postedBAR{bar, c}, err
+}
+
+type postedBAR struct {
+	pcie.BAR
+	card *card
+}
+
+func (b *postedBAR) Write32(offset uint64, v uint32) error {
+	b.card.posted = append(b.card.posted, func() error { return b.BAR.Write32(offset, v) })
+	return nil
+}
+
+func (b *postedBAR) Read32(offset uint64) (uint32, error) {
+	if err := b.card.push(); err != nil {
+		return 0, err
+	}
+	return b.BAR.Read32(offset)
 }
 
 func (c *card) Info() pcie.Info {
@@ -101,7 +137,7 @@ func (c *card) Info() pcie.Info {
 
 func (c *card) Close() error {
 	*c.open--
-	return c.NIC.Close()
+	return errors.Join(c.push(), c.NIC.Close())
 }
 
 // bed opens the bed of both cards.

@@ -210,9 +210,12 @@ func (r *run) openQueues(caps driver.Capabilities) (err error) {
 	return r.feed()
 }
 
-// feed gives the receiving NIC all the buffers it has room for.
+// feed gives the receiving NIC all the buffers it has room for, and sees to it
+// that the NIC knows of them before the other sends more: nothing orders posted
+// writes to two functions.
 func (r *run) feed() error {
 	var buffers [batch]*driver.Buffer
+	given := 0
 	for _, queue := range r.rx {
 		for room := queue.Size() - 1 - queue.Outstanding(); room > 0; {
 			n := r.rxPool.Fill(buffers[:min(room, batch)])
@@ -227,15 +230,20 @@ func (r *run) feed() error {
 				return err
 			}
 			room -= n
+			given += posted
 		}
 	}
-	return nil
+	if given == 0 || !r.bed.RealTime || r.bed.Sender == r.bed.Receiver {
+		return nil
+	}
+	_, err := r.bed.Receiver.Cycles() // a read comes back after the writes before it
+	return err
 }
 
 // loop runs until every frame has arrived, nothing moves any more, or the
 // number of mismatches is enough.
 func (r *run) loop(ctx context.Context) error {
-	quiet, since := uint64(0), time.Now()
+	looks, since := uint64(0), time.Now() // without anything new
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -251,30 +259,37 @@ func (r *run) loop(ctx context.Context) error {
 			return nil
 		}
 		if moved {
-			quiet, since = 0, time.Now()
+			looks, since = 0, time.Now()
 			continue
 		}
-		const slice = 256
-		if err := r.bed.Relax(ctx, slice); err != nil {
+		if err := r.bed.Relax(ctx, relaxCycles); err != nil {
 			return err
 		}
-		quiet += slice
-		if r.stalled(quiet, since) {
+		looks++
+		if r.stalled(looks, since) {
 			return nil
 		}
 	}
 }
 
+const (
+	// relaxCycles pass between two looks where nothing is new.
+	relaxCycles = 256
+	// minLooks is how often somebody must have looked before real time counts:
+	// this process may have slept through all of it.
+	minLooks = 64
+)
+
 // stalled says that nothing has moved for too long.
-func (r *run) stalled(quiet uint64, since time.Time) bool {
+func (r *run) stalled(looks uint64, since time.Time) bool {
 	if !r.bed.RealTime {
-		return quiet > r.opts.StallCycles
+		return looks*relaxCycles > r.opts.StallCycles
 	}
 	patience := r.opts.StallTime
 	if patience == 0 {
 		patience = DefaultStallTime
 	}
-	return time.Since(since) > patience
+	return looks > minLooks && time.Since(since) > patience
 }
 
 // total is how many frames the pass sends.
