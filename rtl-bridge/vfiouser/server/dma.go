@@ -194,6 +194,9 @@ func (s *session) direct(m *mapping, a access) error {
 func (s *session) byMessage(ctx context.Context, a access, call caller) error {
 	ctx, cancel := context.WithTimeout(ctx, s.server.options.DMATimeout)
 	defer cancel()
+	if s.whileWaiting {
+		call = (*protocol.Conn).Call
+	}
 	for done := 0; done < len(a.data); {
 		n := min(len(a.data)-done, s.maxMessage)
 		if err := s.message(ctx, a.part(done, n), call); err != nil {

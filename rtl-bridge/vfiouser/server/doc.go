@@ -27,5 +27,9 @@
 //   - "A read flushes earlier writes" cannot be kept in message mode: a write that
 //     waits for the client's read to be answered is seen after the read's answer.
 //
+// A client that acts on messages at any moment and says so when it negotiates
+// (protocol.Capabilities.WhileWaiting; package client does) gets them at once, and
+// none of these restrictions holds: a read flushes earlier writes there too.
+//
 // The server warns when a client maps memory without a descriptor.
 package server

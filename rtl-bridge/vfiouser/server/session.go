@@ -38,6 +38,8 @@ type session struct {
 	multi bool
 	// takesFDs: the client takes a descriptor with a reply.
 	takesFDs bool
+	// whileWaiting: the client answers messages also while it waits itself.
+	whileWaiting bool
 	// maxMessage is the largest data transfer by message in bytes.
 	maxMessage int
 
@@ -213,6 +215,7 @@ func (s *session) negotiate(r *protocol.Request) (protocol.Version, error) {
 		return answer, err
 	}
 	s.multi = answer.Capabilities.WriteMultiple
+	s.whileWaiting = proposal.Capabilities.WhileWaiting
 	s.takesFDs = proposal.Capabilities.MaxMsgFDs > 0
 	s.maxMessage = int(min(proposal.Capabilities.MaxDataXferSize, serverCapabilities.MaxDataXferSize))
 	s.description = s.device.Describe()

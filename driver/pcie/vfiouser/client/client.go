@@ -153,6 +153,7 @@ func (c *Client) negotiate() error {
 			MaxDMAMaps:      protocol.DefaultMaxDMAMaps,
 			PageSizes:       protocol.DefaultPageSizes,
 			WriteMultiple:   true,
+			WhileWaiting:    true,
 			TwinSocketFD:    -1,
 		},
 	}

@@ -34,6 +34,10 @@ type Capabilities struct {
 	PageSizes uint64
 	// WriteMultiple: REGION_WRITE_MULTI is understood.
 	WriteMultiple bool
+	// WhileWaiting: the client acts on the server's commands at any moment, also
+	// while it waits for a reply to its own. It is this project's addition, which
+	// others ignore: many clients do not, and then wait for ever.
+	WhileWaiting bool
 	// TwinSocket: a second socket for the server's commands is understood
 	// (client) or was set up (server).
 	TwinSocket bool
@@ -73,6 +77,7 @@ type jsonCapabilities struct {
 	MaxDMAMaps      *uint64         `json:"max_dma_maps,omitempty"`
 	PageSizes       *uint64         `json:"pgsizes,omitempty"`
 	WriteMultiple   bool            `json:"write_multiple,omitempty"`
+	WhileWaiting    bool            `json:"commands_while_waiting,omitempty"`
 	TwinSocket      *jsonTwinSocket `json:"twin_socket,omitempty"`
 }
 
@@ -96,6 +101,7 @@ func (v Version) Append(b []byte) []byte {
 		MaxDMAMaps:      &c.MaxDMAMaps,
 		PageSizes:       &c.PageSizes,
 		WriteMultiple:   c.WriteMultiple,
+		WhileWaiting:    c.WhileWaiting,
 	}}
 	if c.TwinSocket {
 		data.Capabilities.TwinSocket = &jsonTwinSocket{Supported: true}
@@ -159,6 +165,7 @@ func ParseVersion(b []byte) (Version, error) {
 		*value.to = *value.from
 	}
 	c.WriteMultiple = data.Capabilities.WriteMultiple
+	c.WhileWaiting = data.Capabilities.WhileWaiting
 	if twin := data.Capabilities.TwinSocket; twin != nil {
 		c.TwinSocket = twin.Supported
 		if twin.FDIndex != nil {
