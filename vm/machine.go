@@ -12,7 +12,7 @@ import (
 
 // messageTimeout is how long QEMU waits for a card's answer, in ms. After it QEMU
 // drops the connection for good, so it is longer than any card takes.
-const messageTimeout = 600_000
+const messageTimeout = 60_000
 
 // CardArguments are QEMU's arguments for a card that is served over vfio-user at
 // the socket, for a command line that a person writes too. An address ("10.0")

@@ -5,6 +5,7 @@ package vm
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -23,12 +24,16 @@ type process struct {
 	words tail          // its standard error
 }
 
-// start starts the command with its standard error kept. It is in a process group
+// start starts the command with its standard error kept, and given to log too if
+// that is not nil. It is in a process group
 // of its own, so that a terminal's Ctrl-C reaches only us, and the kernel kills
 // it when we are killed.
-func start(name string, cmd *exec.Cmd) (*process, error) {
+func start(name string, cmd *exec.Cmd, log io.Writer) (*process, error) {
 	p := &process{name: name, cmd: cmd, done: make(chan struct{})}
 	cmd.Stderr = &p.words
+	if log != nil {
+		cmd.Stderr = io.MultiWriter(&p.words, log)
+	}
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	started := make(chan error)
 	go func() {

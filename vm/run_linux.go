@@ -125,7 +125,7 @@ func (r *run) start(ctx context.Context) error {
 	}
 	cmd.Stdout = console
 	c.log("starting QEMU %s: %s", r.qemu.Version, strings.Join(cmd.Args, " "))
-	if r.machine, err = start("QEMU", cmd); err != nil {
+	if r.machine, err = start("QEMU", cmd, nil); err != nil {
 		return err
 	}
 	r.onCleanUp(func() { r.machine.stop(0) })
@@ -191,7 +191,7 @@ func (r *run) serve(share job.Share) (*os.File, error) {
 	}
 	cmd := r.qemu.VirtioFS(context.Background(), args...)
 	cmd.ExtraFiles = []*os.File{listening}
-	server, err := start("file server of "+share.Path, cmd)
+	server, err := start("file server of "+share.Path, cmd, nil)
 	if err != nil {
 		return nil, err
 	}

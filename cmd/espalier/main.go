@@ -4,7 +4,8 @@
 // does to packets.
 //
 // Exit codes: 0 all is well; 1 the NIC did something wrong (a mismatch); 2 the
-// request could not be carried out (bad input, missing device, full disk).
+// request could not be carried out (bad input, missing device, full disk). That
+// of espalier vm is the command's that it ran.
 package main
 
 import (
@@ -14,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/espalier-nic/espalier/vm/guest"
 )
 
 // Exit codes.
@@ -27,11 +30,27 @@ const (
 // wrong has been printed by then.
 var errMismatch = errors.New("the NIC disagrees with the golden model")
 
+// exitError ends a command with an exit code that is not its own and about which
+// there is no more to say.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// isExit says whether err is an exitError.
+func isExit(err error) bool {
+	var exit exitError
+	return errors.As(err, &exit)
+}
+
 func main() {
+	guest.Main() // never comes back in a virtual machine's guest
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := newRootCommand().ExecuteContext(ctx)
 	stop()
+	var exit exitError
 	switch {
+	case errors.As(err, &exit):
+		os.Exit(int(exit))
 	case err == nil:
 		os.Exit(exitOK)
 	case errors.Is(err, errMismatch):

@@ -38,6 +38,7 @@ Exit codes: 0 all is well, 1 the NIC was wrong, 2 the request could not be carri
 	root.AddCommand(
 		newRunCommand(settings),
 		newServeCommand(settings),
+		newVMCommand(settings),
 		newRegsCommand(settings),
 		newCapsCommand(settings),
 		newSACommand(settings),
