@@ -457,3 +457,26 @@ func FuzzDecoder(f *testing.F) {
 		}
 	})
 }
+
+// TestPeerLeaves: what was under way when the peer left is counted as lost.
+func TestPeerLeaves(t *testing.T) {
+	path := filepath.Join(shortFolder(t), "s")
+	p := openPort(t, "stream-listen:"+path)
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	eventually(t, "the peer is there", func() bool { return p.Counters().Connections == 1 })
+	sends := uint64(0)
+	for ; p.Counters().SendDropped == 0; sends++ {
+		if err := p.Send(testFrame(1514, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn.Close()
+	eventually(t, "every frame is counted", func() bool {
+		c := p.Counters()
+		return c.Sent+c.SendDropped == sends
+	})
+}
