@@ -10,6 +10,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/vfio"
 	"github.com/espalier-nic/espalier/driver/pcie/vfiouser"
 )
 
@@ -17,8 +18,10 @@ import (
 // put a function in this process behind a name.
 var (
 	openVFIOUser = dialVFIOUser
-	openVFIO     = notYet
-	openSysfs    = notYet
+	openVFIO     = func(_ context.Context, address string, ids []discover.ID) (pcie.Function, error) {
+		return vfio.Open(address, vfio.Options{IDs: ids, Hugepages: true})
+	}
+	openSysfs = notYet
 )
 
 func notYet(_ context.Context, name string, _ []discover.ID) (pcie.Function, error) {

@@ -139,3 +139,38 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorBinds: a card of ours is bound, after saying so; nothing else is.
+func TestDoctorBinds(t *testing.T) {
+	root := host(t)
+	driver := filepath.Join(root, "sys/bus/pci/devices/0000:03:00.0/driver")
+	var bound []string
+	before := bindVFIO
+	t.Cleanup(func() { bindVFIO = before })
+	bindVFIO = func(address string) error {
+		bound = append(bound, address)
+		return os.Symlink("../../drivers/vfio-pci", driver)
+	}
+	if _, stderr, err := espalier(t, t.TempDir(), "", "doctor", "--bind", "03:00.0"); err != nil || len(bound) != 0 || stderr != "" {
+		t.Errorf("a card that is bound: %v, %q, bound %v", err, stderr, bound)
+	}
+	if err := os.Remove(driver); err != nil {
+		t.Fatal(err)
+	}
+	out, stderr, err := espalier(t, t.TempDir(), "", "doctor", "--bind", "03:00.0")
+	if err != nil || len(bound) != 1 || bound[0] != "0000:03:00.0" || !strings.Contains(stderr, "binding vfio-pci to 0000:03:00.0") || !strings.Contains(out, "usable") {
+		t.Errorf("a card without a driver: %v, %q, bound %v\n%s", err, stderr, bound, out)
+	}
+	if err := errors.Join(os.Remove(driver), os.Symlink("../../drivers/xdma", driver)); err != nil {
+		t.Fatal(err)
+	}
+	bindVFIO = func(string) error { return errors.New("root is needed") }
+	if _, stderr, err := espalier(t, t.TempDir(), "", "doctor", "--bind", "03:00.0"); err == nil || !strings.Contains(err.Error(), "root is needed") || !strings.Contains(stderr, "from the driver xdma") {
+		t.Errorf("binding that fails: %v, %q", err, stderr)
+	}
+	for name, want := range map[string]string{"": "ADDRESS", "sysfs:03:00.0": "ADDRESS", "04:00.0": "no NIC of ours", "05:00.0": "none at this address"} {
+		if _, _, err := espalier(t, t.TempDir(), "", append([]string{"doctor", "--bind"}, strings.Fields(name)...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
 	"github.com/espalier-nic/espalier/driver/pcie/doctor"
+	"github.com/espalier-nic/espalier/driver/pcie/vfio"
 )
 
 // doctorRoot is the root folder of the host that is examined; tests have another.
@@ -24,14 +26,14 @@ var doctorRoot = "/"
 var errUnfit = errors.New("not usable yet; each line marked fail has the command that mends it")
 
 func newDoctorCommand(s *settings) *cobra.Command {
-	var asJSON bool
+	var asJSON, bind bool
 	cmd := &cobra.Command{
 		Use:   "doctor [ADDRESS]",
 		Short: "Check this host for driving a card: IOMMU, drivers, rights, memory, link",
 		Long: `Examines this host and one card, or every NIC of ours: the IOMMU and the card's group, vfio-pci,
 hugepages, locked memory, rights, MSI-X vectors, PCIe link, bus mastering, lockdown. Each
-finding is ok, warn or fail, with the command that mends it. It opens no device and changes
-nothing.
+finding is ok, warn or fail, with the command that mends it. It opens no device and, without
+--bind, changes nothing.
 
 ADDRESS is a PCI address as --device takes it; sysfs:ADDRESS examines for driving the card
 without VFIO.
@@ -39,6 +41,7 @@ without VFIO.
 Exit codes: 0 the host and the cards examined are fit, 2 not.`,
 		Example: `  espalier doctor
   espalier doctor 0000:03:00.0
+  sudo espalier doctor --bind 0000:03:00.0
   espalier doctor --json sysfs:0000:03:00.0`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,6 +52,11 @@ Exit codes: 0 the host and the cards examined are fit, 2 not.`,
 			if len(args) > 0 {
 				var err error
 				if opts.Way, opts.Address, err = parseCard(args[0]); err != nil {
+					return err
+				}
+			}
+			if bind {
+				if err := s.bindCard(opts); err != nil {
 					return err
 				}
 			}
@@ -72,7 +80,37 @@ Exit codes: 0 the host and the cards examined are fit, 2 not.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&bind, "bind", false, "first take the card at ADDRESS from its kernel driver and bind vfio-pci to it (needs root)")
 	return cmd
+}
+
+// bindVFIO binds vfio-pci; tests have another.
+var bindVFIO = func(address string) error {
+	_, err := vfio.Bind(address)
+	return err
+}
+
+// bindCard binds vfio-pci to the card, if it is one of ours, and says so before.
+func (s *settings) bindCard(opts doctor.Options) error {
+	if opts.Address == "" || opts.Way == doctor.Sysfs {
+		return errors.New("--bind needs the ADDRESS of one card, as in `espalier doctor --bind 0000:03:00.0`; `espalier devices` lists them")
+	}
+	card, err := discover.LookupIn(devicesFolder, opts.Address)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(opts.IDs, card.ID) {
+		return fmt.Errorf("%s is %v, which is no NIC of ours, so its driver is not taken away; --%s %v makes it one", card.Address, card.ID, keyPCIID, card.ID)
+	}
+	switch card.Driver {
+	case "vfio-pci":
+		return nil
+	case "":
+		fmt.Fprintf(s.warnings, "espalier doctor: binding vfio-pci to %s\n", card.Address)
+	default:
+		fmt.Fprintf(s.warnings, "espalier doctor: taking %s from the driver %s, and binding vfio-pci\n", card.Address, card.Driver)
+	}
+	return bindVFIO(card.Address)
 }
 
 // parseCard reads a card's name as --device takes it.

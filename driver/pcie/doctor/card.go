@@ -67,6 +67,11 @@ func (e *examination) group(f *findings, c *discover.Function) {
 		f.fail(subject, "switch the IOMMU on (above)", "the card is in none")
 		return
 	}
+	if e.tree.text(fmt.Sprintf("%s/%d/name", groupsFolder, c.IOMMUGroup)) == "vfio-noiommu" {
+		f.fail(subject, "switch the IOMMU on (above), and VFIO's mode off: echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode",
+			"group %d is one that VFIO made up in its no-IOMMU mode, which keeps the card from nothing", c.IOMMUGroup)
+		return
+	}
 	var others, taken []string
 	for _, name := range e.tree.names(fmt.Sprintf("%s/%d/devices", groupsFolder, c.IOMMUGroup)) {
 		if name == c.Address {
@@ -77,7 +82,7 @@ func (e *examination) group(f *findings, c *discover.Function) {
 			continue // bridges stay with the kernel
 		}
 		others = append(others, name)
-		if !slices.Contains([]string{"", "vfio-pci", "pci-stub"}, other.Driver) {
+		if other.Driver != "" && other.Driver != "pci-stub" && !isVFIO(other.Driver) {
 			taken = append(taken, fmt.Sprintf("%s (driver %s)", name, other.Driver))
 		}
 	}
@@ -91,6 +96,12 @@ func (e *examination) group(f *findings, c *discover.Function) {
 	default:
 		f.ok(subject, "group %d, for itself", c.IOMMUGroup)
 	}
+}
+
+// isVFIO says whether a driver hands its functions to programs: vfio-pci, and
+// those that some kinds of devices have instead.
+func isVFIO(driver string) bool {
+	return driver == "vfio-pci" || strings.HasSuffix(driver, "-vfio-pci") || strings.HasSuffix(driver, "_vfio_pci")
 }
 
 // classBridge is the base class of bridges.
@@ -109,28 +120,38 @@ func BindCommands(c *discover.Function) string {
 // bound examines whether vfio-pci has the card, and this process may use it.
 func (e *examination) bound(f *findings, c *discover.Function) {
 	const subject = "driver"
-	switch c.Driver {
-	case "vfio-pci":
-	case "":
+	switch {
+	case isVFIO(c.Driver):
+		f.ok(subject, "%s is bound", c.Driver)
+		if c.IOMMUGroup >= 0 {
+			e.nodes(f, c)
+		}
+	case c.Driver == "":
 		f.fail(subject, BindCommands(c), "none is bound, and VFIO needs vfio-pci")
-		return
 	default:
 		f.fail(subject, BindCommands(c), "%s is bound, and VFIO needs vfio-pci", c.Driver)
-		return
 	}
-	f.ok(subject, "vfio-pci is bound")
-	if c.IOMMUGroup < 0 {
-		return
+}
+
+// nodes examines the device nodes of a card that VFIO has: that of iommufd, else
+// that of its group, as package vfio takes them.
+func (e *examination) nodes(f *findings, c *discover.Function) {
+	const subject = "rights"
+	if names := e.tree.names(discover.SysfsDevices + "/" + c.Address + "/vfio-dev"); len(names) == 1 {
+		node := "/dev/vfio/devices/" + names[0]
+		if e.tree.has(node) && e.tree.has(iommufd) && e.allowed(node) == nil && e.allowed(iommufd) == nil {
+			f.ok(subject, "%s and %s may be used", node, iommufd)
+			return
+		}
 	}
-	const rights = "rights"
 	node := fmt.Sprintf("/dev/vfio/%d", c.IOMMUGroup)
 	switch err := e.allowed(node); {
 	case !e.tree.has(node):
-		f.fail(rights, "modprobe vfio && udevadm trigger", "%s is not there", node)
+		f.fail(subject, "modprobe vfio-pci && udevadm trigger", "%s is not there", node)
 	case err != nil:
-		f.fail(rights, "sudo chown $USER "+node, "%s may not be used: %v", node, err)
+		f.fail(subject, "sudo chown $USER "+node, "%s may not be used: %v", node, err)
 	default:
-		f.ok(rights, "%s may be used", node)
+		f.ok(subject, "%s may be used", node)
 	}
 }
 
@@ -143,7 +164,7 @@ func (e *examination) interrupts(f *findings, c *discover.Function) {
 	case !c.WholeConfig:
 		f.warn(subject, "sudo espalier doctor "+c.Address, "cannot be told: only root sees all of configuration space")
 	default:
-		f.warn(subject, "give the PCIe block an MSI-X capability (docs/boards.md)", "the card has none, so there are no interrupts, only polling")
+		f.fail(subject, "give the PCIe block an MSI-X capability (docs/boards.md), or drive the card through sysfs, which only polls", "the card has none, and VFIO has no other interrupts for it")
 	}
 }
 

@@ -85,6 +85,11 @@ func good() files {
 	return all
 }
 
+// withNode is a good host whose kernel gives each card a node of iommufd.
+func withNode() files {
+	return good().with(files{device + "/vfio-dev/vfio0/dev": "511:0\n", "/dev/vfio/devices/vfio0": " "})
+}
+
 // goodSysfs is a host on which root can use a card through sysfs.
 func goodSysfs() files {
 	return good().with(files{
@@ -252,9 +257,15 @@ func TestFindings(t *testing.T) {
 			"/sys/kernel/iommu_groups/17/devices/0000:03:00.1": "-> x"}), Options{}, true, "IOMMU group", Warn, "0000:03:00.1", "slot"},
 		"group with a bridge": {good().with(files{"/sys/kernel/iommu_groups/17/devices/0000:00:1c.0": "-> x"}), Options{}, true, "IOMMU group", OK, "17, for itself", ""},
 
+		"made-up group":    {good().with(files{"/sys/kernel/iommu_groups/17/name": "vfio-noiommu\n"}), Options{}, false, "IOMMU group", Fail, "no-IOMMU mode", "enable_unsafe_noiommu_mode"},
+		"iommufd's node":   {withNode(), Options{Access: denied("/dev/vfio/17")}, true, "rights", OK, "/dev/vfio/devices/vfio0 and /dev/iommu", ""},
+		"node forbidden":   {withNode(), Options{Access: denied("/dev/vfio/devices/vfio0", "/dev/vfio/17")}, false, "rights", Fail, "/dev/vfio/17 may not be used", "chown"},
+		"group by default": {withNode(), Options{Access: denied("/dev/vfio/devices/vfio0")}, true, "rights", OK, "/dev/vfio/17 may be used", ""},
+		"special driver":   {good().with(files{device + "/driver": "-> /sys/bus/pci/drivers/mlx5_vfio_pci"}), Options{}, true, "driver", OK, "mlx5_vfio_pci", ""},
+
 		"no driver":      {good().with(files{device + "/driver": ""}), Options{}, false, "driver", Fail, "none is bound", "echo vfio-pci > /sys/bus/pci/devices/0000:03:00.0/driver_override && echo 0000:03:00.0 > /sys/bus/pci/drivers_probe"},
 		"other driver":   {good().with(files{device + "/driver": "-> /sys/bus/pci/drivers/xdma"}), Options{}, false, "driver", Fail, "xdma is bound", "driver_override && echo 0000:03:00.0 > /sys/bus/pci/devices/0000:03:00.0/driver/unbind && echo"},
-		"no MSI-X":       {good().with(files{device + "/config": strings.Repeat("\x00", 256)}), Options{}, true, "MSI-X", Warn, "only polling", "boards.md"},
+		"no MSI-X":       {good().with(files{device + "/config": strings.Repeat("\x00", 256)}), Options{}, false, "MSI-X", Fail, "has none", "boards.md"},
 		"MSI-X unseen":   {good().with(files{device + "/config": config(3, 8)[:64]}), Options{}, true, "MSI-X", Warn, "only root", "sudo espalier doctor 0000:03:00.0"},
 		"gone":           {good().with(files{device + "/config": strings.Repeat("\xff", 256)}), Options{}, false, "identity", Fail, "all ones", "/sys/bus/pci/rescan"},
 		"not ours":       {good().with(files{device + "/device": "0x1521\n"}), Options{Address: address}, false, "identity", Fail, "1234:1521", "--pci-id 1234:1521 0000:03:00.0"},
