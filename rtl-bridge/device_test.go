@@ -319,18 +319,20 @@ func TestRunnerRests(t *testing.T) {
 	r := openRunning(t, nil)
 	runner := start(t, r)
 	deadline := time.Now().Add(3 * patienceOfTests)
-	rate := func() uint64 {
-		before := runner.Cycles()
-		time.Sleep(250 * time.Millisecond)
-		return runner.Cycles() - before
-	}
-	for rate() > 20*burst {
+	for !runner.pausing.Load() {
 		if time.Now().After(deadline) {
 			t.Fatal("the runner does not come to rest")
 		}
+		time.Sleep(time.Millisecond)
 	}
-	for runner.Cycles() < patience {
-		t.Fatalf("it rests after %d cycles", runner.Cycles())
+	if ran := runner.Cycles(); ran < patience {
+		t.Fatalf("it rests after %d cycles", ran)
+	}
+	time.Sleep(3 * longPause) // pauses are long by now
+	before := runner.Cycles()
+	time.Sleep(3 * longPause)
+	if ran := runner.Cycles() - before; ran > 10*burst {
+		t.Errorf("%d cycles in %v while it rests", ran, 3*longPause)
 	}
 	for range 5 {
 		if !runner.pausing.Load() {
@@ -344,7 +346,7 @@ func TestRunnerRests(t *testing.T) {
 		}
 	}
 	r.read(tinyID)
-	before := runner.Cycles()
+	before = runner.Cycles()
 	time.Sleep(20 * time.Millisecond)
 	if runner.Cycles()-before < 2*burst {
 		t.Errorf("%d cycles in 20 ms after an access", runner.Cycles()-before)

@@ -273,6 +273,13 @@ func TestRemoteOff(t *testing.T) {
 	if requests, err := h.sim.MemRequests(); err != nil || len(requests) != 0 {
 		t.Errorf("requests after a reset: %+v, %v", requests, err)
 	}
+	startCopy(t, h.sim, remoteBase, remoteBase+8192, 1)
+	_, _, err := h.sim.Advance(1000, EventRequest)
+	ok(t, err)
+	ok(t, h.sim.HardReset()) // with a request that nobody has taken
+	if requests, err := h.sim.MemRequests(); err != nil || len(requests) != 0 {
+		t.Errorf("requests after a reset: %+v, %v", requests, err)
+	}
 	startCopy(t, h.sim, remoteBase, remoteBase+8192, 4)
 	h.run()
 	if result := mustRead(t, h.sim, tinyResult); result != 0 {
