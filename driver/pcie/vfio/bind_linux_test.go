@@ -29,7 +29,10 @@ func withDrivers(k *fakeKernel) {
 	k.onWrite = func(path, content string) {
 		switch path {
 		case folder + "driver_override":
-			if content = strings.TrimSpace(content); content == "" {
+			if content = strings.TrimSpace(content); content == "(null)" {
+				k.t.Error("the driver \"(null)\" is asked for")
+			}
+			if content == "" {
 				content = "(null)"
 			}
 			k.file(path, content+"\n")
@@ -110,6 +113,7 @@ func TestBindFailures(t *testing.T) {
 		withDrivers(k)
 		k.setDriver(cardAddress, "igb")
 		before := state(t, k)
+		k.log()
 		k.failing(prefix, unix.EPERM)
 		if _, err := bind(k, cardAddress); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), cardAddress) {
 			t.Errorf("%s fails: %v", prefix, err)
@@ -118,8 +122,16 @@ func TestBindFailures(t *testing.T) {
 			t.Errorf("%s fails: %q before, %q after", prefix, before, after)
 		}
 	}
-	// vfio-pci does not want it, as without an IOMMU.
+	// A driver that still has it is not disturbed.
 	k := newKernel(t)
+	withDrivers(k)
+	k.setDriver(cardAddress, "igb")
+	k.failing(`write "vfio-pci\n"`, unix.EPERM)
+	if _, err := bind(k, cardAddress); err == nil || len(k.log()) != 2 {
+		t.Errorf("%v after %q", err, k.log())
+	}
+	// vfio-pci does not want it, as without an IOMMU.
+	k = newKernel(t)
 	withDrivers(k)
 	k.setDriver(cardAddress, "igb")
 	do := k.onWrite

@@ -19,6 +19,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 )
 
 var ways = map[string]Interface{"group": Group, "iommufd": IOMMUFD}
@@ -428,6 +429,15 @@ func TestMemoryLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for range 2 { // what is freed does not count
+			m, err := f.AllocDMA(40 << 10)
+			if err == nil {
+				err = f.FreeDMA(m)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := f.AllocDMA(40 << 10); err != nil {
 			t.Fatal(err)
 		}
@@ -446,6 +456,61 @@ func TestMemoryLimits(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestDevice: a device takes apart what its user has left, and knows its end.
+func TestDevice(t *testing.T) {
+	k := newKernel(t)
+	found, err := discover.LookupIn(k.path(discover.SysfsDevices), cardAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDevice(k, &found, Automatic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := unix.Mmap(-1, 0, 8192, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(block)
+	if err := errors.Join(d.DisableIRQ(3), d.SetTriggers(3, 0, []int{1}), d.MapDMA(1<<33, block, -1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.UnmapDMA(1<<33, 4096); err == nil {
+		t.Error("half a mapping was unmapped")
+	}
+	if err := d.ReadRegion(passthrough.RegionConfig, 4095, make([]byte, 2)); !errors.Is(err, pcie.ErrRange) {
+		t.Errorf("read past the end: %v", err)
+	}
+	if _, err := d.MapRegion(0, passthrough.Area{Offset: bar0Size, Size: 4096}); !errors.Is(err, pcie.ErrRange) {
+		t.Errorf("map past the end: %v", err)
+	}
+	if _, err := d.RegionInfo(99); !errors.Is(err, pcie.ErrRange) {
+		t.Errorf("region 99: %v", err)
+	}
+	k.cards[cardAddress].gone = true
+	for range 2 {
+		if err := d.ReadRegion(passthrough.RegionConfig, 0, make([]byte, 4)); !errors.Is(err, pcie.ErrRemoved) {
+			t.Errorf("read: %v", err)
+		}
+	}
+	select {
+	case <-d.Gone():
+	default:
+		t.Error("Gone is not closed")
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWholePages(t *testing.T) {
+	page := uint64(os.Getpagesize())
+	got := wholePages([]passthrough.Area{{Offset: 0, Size: page + 1}, {Offset: 2*page + 1, Size: 2 * page}, {Offset: 5 * page, Size: page - 1}, {Offset: 9 * page, Size: 2 * page}, {Offset: 99 * page, Size: page}}, 10*page)
+	if want := []passthrough.Area{{Offset: 0, Size: page}, {Offset: 3 * page, Size: page}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
