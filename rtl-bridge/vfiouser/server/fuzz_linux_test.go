@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -92,7 +94,12 @@ func FuzzSession(f *testing.F) {
 			}
 		}
 		_ = client.CloseWrite()
-		<-heard // the server has carried out everything and hung up
+		select {
+		case <-heard: // the server has carried out everything and hung up
+		case <-time.After(deadline):
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("the server hangs\n%s", stacks[:runtime.Stack(stacks, true)])
+		}
 		stop()
 		if len(mapped) > 0 {
 			t.Errorf("mapped at the end: %v", mapped)

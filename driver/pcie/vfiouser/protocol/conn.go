@@ -248,12 +248,17 @@ func (c *Conn) handle() {
 
 // send writes one message.
 func (c *Conn) send(h Header, payload []byte, fds []int) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.write(h, payload, fds)
+}
+
+// write is send for a caller that holds c.writing.
+func (c *Conn) write(h Header, payload []byte, fds []int) error {
 	if len(payload) > c.options.MaxDataXferSize+xferOverhead {
 		return fmt.Errorf("send %s: a payload of %d bytes is too large for this connection", h.Command, len(payload))
 	}
 	h.Size = uint32(HeaderSize + len(payload))
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	c.out = append(h.Append(c.out[:0]), payload...)
 	sent := 0
 	if len(fds) > 0 {

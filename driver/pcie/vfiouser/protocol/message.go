@@ -84,7 +84,5 @@ func (r *Request) answer(flags Flags, errno Errno, payload []byte, fds []int) er
 	if r.Header.Posted() {
 		return nil
 	}
-	err := r.conn.send(Header{ID: r.Header.ID, Command: r.Header.Command, Flags: flags, Errno: errno}, payload, fds)
-	r.conn.commandAnswered()
-	return err
+	return r.conn.sendAnswer(Header{ID: r.Header.ID, Command: r.Header.Command, Flags: flags, Errno: errno}, payload, fds)
 }

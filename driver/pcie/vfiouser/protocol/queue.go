@@ -82,8 +82,10 @@ func (c *Conn) enqueue(m *message) error {
 	return nil
 }
 
-// commandAnswered notes that one of the peer's commands was answered.
-func (c *Conn) commandAnswered() {
+// sendAnswer answers one of the peer's commands. The command counts as answered just
+// before the peer can know it, and what waited for that is sent behind the answer.
+func (c *Conn) sendAnswer(h Header, payload []byte, fds []int) error {
+	c.writing.Lock()
 	c.mu.Lock()
 	c.unanswered--
 	var list []*outgoing
@@ -91,5 +93,8 @@ func (c *Conn) commandAnswered() {
 		list, c.whenIdle = c.whenIdle, nil
 	}
 	c.mu.Unlock()
+	err := c.write(h, payload, fds)
+	c.writing.Unlock()
 	c.sendIdle(list)
+	return err
 }
