@@ -34,6 +34,7 @@ func (f *Function) openBARs() error {
 	if err != nil {
 		return err
 	}
+	f.info.Vectors = table.vectors
 	for n := range f.bars {
 		region, err := f.dev.RegionInfo(RegionBAR0 + n)
 		if errors.Is(err, pcie.ErrRemoved) {
@@ -68,6 +69,7 @@ func (f *Function) openBARs() error {
 type tablePages struct {
 	bar int // -1: none
 	Area
+	vectors int
 }
 
 // findTable finds the MSI-X table by the capability in configuration space.
@@ -88,9 +90,10 @@ func (f *Function) findTable() (tablePages, error) {
 	const entry = 16
 	page := uint64(os.Getpagesize())
 	first := uint64(place &^ 7)
-	end := (first + entry*uint64(control&0x7FF+1) + page - 1) / page * page
+	vectors := int(control&0x7FF) + 1
+	end := (first + entry*uint64(vectors) + page - 1) / page * page
 	first = first / page * page
-	return tablePages{bar: int(place & 7), Area: Area{first, end - first}}, nil
+	return tablePages{bar: int(place & 7), Area: Area{first, end - first}, vectors: vectors}, nil
 }
 
 // findCapability returns the offset of a capability, 0 if there is none. It

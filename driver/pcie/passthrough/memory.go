@@ -17,8 +17,10 @@ type memory struct {
 	dev    Device
 	space  *AddressSpace
 	huge   bool
+	source Allocator // nil: memory files and mappings
 	mu     sync.Mutex
 	blocks map[*pcie.Memory]block
+	kept   bool // the device may still reach everything
 }
 
 // block is memory handed out. bytes is what the device reaches, whatever the
@@ -29,7 +31,7 @@ type block struct {
 }
 
 func (d *memory) init(dev Device, opts Options) {
-	d.dev, d.space, d.huge = dev, opts.Addresses, opts.Hugepages
+	d.dev, d.space, d.huge, d.source = dev, opts.Addresses, opts.Hugepages, opts.Memory
 	if d.space == nil {
 		d.space = NewAddressSpace(dev.IOVARanges(), dev.MaxMappings())
 	}
@@ -49,6 +51,13 @@ func (d *memory) alloc(size int) (_ *pcie.Memory, err error) {
 		return nil, pcie.ErrNoMemory
 	}
 	size = (size + page - 1) / page * page
+	if d.source != nil {
+		bytes, iova, err := d.source.Alloc(size)
+		if err != nil {
+			return nil, err
+		}
+		return d.add(block{iova: iova, bytes: bytes}), nil
+	}
 	file, err := allocate(size, d.huge)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", pcie.ErrNoMemory, err)
@@ -66,11 +75,15 @@ func (d *memory) alloc(size int) (_ *pcie.Memory, err error) {
 		}
 		return nil, fmt.Errorf("%w: %w", pcie.ErrNoMemory, err)
 	}
+	return d.add(b), nil
+}
+
+func (d *memory) add(b block) *pcie.Memory {
 	m := &pcie.Memory{Bytes: b.bytes, IOVA: b.iova}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.blocks[m] = b
-	d.mu.Unlock()
-	return m, nil
+	return m
 }
 
 // largePage is what IOMMUs can map at once, if address and memory allow.
@@ -94,6 +107,10 @@ func (d *memory) free(m *pcie.Memory) error {
 	if !ok {
 		return fmt.Errorf("freed memory is not allocated here: %w", pcie.ErrRange)
 	}
+	if d.source != nil {
+		m.Bytes = nil
+		return d.source.Free(b.bytes, b.iova)
+	}
 	gone := d.dev.UnmapDMA(b.iova, uint64(len(b.bytes)))
 	if gone != nil && !errors.Is(gone, pcie.ErrRemoved) {
 		// The device may still reach it: it stays ours.
@@ -110,9 +127,20 @@ func (d *memory) free(m *pcie.Memory) error {
 	return gone
 }
 
+// keep says that the device may reach memory still, though it should not. Where
+// no IOMMU is in between, nothing is freed then.
+func (d *memory) keep() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept = d.source != nil
+}
+
 // freeAll frees what is left.
 func (d *memory) freeAll() error {
 	d.mu.Lock()
+	if d.kept {
+		clear(d.blocks)
+	}
 	blocks := make([]*pcie.Memory, 0, len(d.blocks))
 	for m := range d.blocks {
 		blocks = append(blocks, m)

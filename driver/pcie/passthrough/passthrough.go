@@ -21,6 +21,19 @@ type Options struct {
 	// Addresses gives out IOVAs; nil: a space of the Function's own. Functions
 	// behind the same mappings share one.
 	Addresses *AddressSpace
+	// Memory is where DMA memory comes from if neither this package nor an
+	// IOMMU has a say in its addresses. MapDMA and UnmapDMA are not called then.
+	Memory Allocator
+}
+
+// Allocator is memory whose addresses are what they are. Its methods may be
+// called from several goroutines at once.
+type Allocator interface {
+	// Alloc returns size bytes, a multiple of the page size, of zeroed memory
+	// outside the Go heap, that the device reaches at iova as one range.
+	Alloc(size int) (memory []byte, iova uint64, err error)
+	// Free takes them back.
+	Free(memory []byte, iova uint64) error
 }
 
 // Function is a Device as a pcie.Function.
@@ -81,13 +94,11 @@ func Open(dev Device, opts Options) (_ *Function, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f.undo.add(func() error { return f.writeConfig(pcie.ConfigCommand, 2, command) })
+	f.undo.add(func() error { return f.quiesce(command) })
 	if err := f.enable(); err != nil {
 		return nil, err
 	}
-	if err := f.irq.init(dev, f.info.Vectors); err != nil {
-		return nil, err
-	}
+	f.irq.init(dev)
 	f.undo.add(f.irq.close)
 	return f, nil
 }
@@ -112,10 +123,21 @@ func (f *Function) identify() error {
 		SubsystemVendorID: uint16(header[pcie.ConfigSubsystemVendorID/4]),
 		SubsystemID:       uint16(header[pcie.ConfigSubsystemVendorID/4] >> 16),
 	}
-	if irq, err := f.dev.IRQInfo(IRQMSIX); err == nil && irq.EventFD {
-		f.info.Vectors = irq.Count
-	}
 	return nil
+}
+
+// quiesce ends the device's accesses to memory and puts the command register
+// back. The answer to the read does not overtake what the device has written
+// before (PCI Express Base 5.0, 2.4.1).
+func (f *Function) quiesce(command uint32) error {
+	err := f.writeConfig(pcie.ConfigCommand, 2, command&^pcie.CommandBusMaster)
+	if err == nil {
+		_, err = f.readConfig(pcie.ConfigCommand, 2)
+	}
+	if err != nil && !errors.Is(err, pcie.ErrRemoved) {
+		f.dma.keep()
+	}
+	return err
 }
 
 // enable lets BARs answer and the device reach memory.
@@ -257,10 +279,8 @@ func (f *Function) Reset(ctx context.Context) error {
 	if err := f.present(); err != nil {
 		return err
 	}
-	if f.info.Vectors > 0 {
-		if err := f.irq.set(0); err != nil {
-			return f.note(fmt.Errorf("reset %s: %w", f.dev.Location(), err))
-		}
+	if err := f.irq.set(0); err != nil {
+		return f.note(fmt.Errorf("reset %s: %w", f.dev.Location(), err))
 	}
 	if err := f.dev.Reset(); err != nil {
 		return f.note(fmt.Errorf("reset %s: %w", f.dev.Location(), err))

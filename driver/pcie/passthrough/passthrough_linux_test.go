@@ -263,6 +263,7 @@ func TestEveryRemoval(t *testing.T) {
 
 func TestCloseOrder(t *testing.T) {
 	d := newFake(t, fakeOptions{})
+	d.ep.Enable()
 	before := resources(t)
 	f, err := Open(d, Options{})
 	if err != nil {
@@ -278,12 +279,12 @@ func TestCloseOrder(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"disable irq 2", "write region 7", "disable irq 4", "disable irq 3", "unmap dma", "unmap region", "unmap region", "unmap region", "close"}
+	want := []string{"disable irq 2", "write region 7", "read region 7", "disable irq 4", "disable irq 3", "unmap dma", "unmap region", "unmap region", "unmap region", "close"}
 	if !slices.Equal(d.calls, want) {
 		t.Errorf("%q, want %q", d.calls, want)
 	}
-	if v, _ := d.ep.ConfigRead(pcie.ConfigCommand, 2); v != 0 {
-		t.Errorf("command register is %#x, it was 0", v)
+	if v, _ := d.ep.ConfigRead(pcie.ConfigCommand, 2); v != pcie.CommandMemory {
+		t.Errorf("command register is %#x, want what it was but for bus mastering", v)
 	}
 	nothingLeft(t, before, "open and close")
 }
@@ -497,14 +498,17 @@ func TestNoInterrupts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if f.Info().Vectors != 0 {
-		t.Errorf("%d vectors", f.Info().Vectors)
+	if f.Info().Vectors != fakeVectors {
+		t.Errorf("%d vectors, the table has %d", f.Info().Vectors, fakeVectors)
 	}
 	if _, err := f.WaitInterrupt(context.Background(), 0); !errors.Is(err, pcie.ErrNoInterrupts) {
 		t.Errorf("wait: %v", err)
 	}
-	if err := f.SetVectors(1); err == nil {
-		t.Error("a vector was enabled")
+	if err := f.SetVectors(1); !errors.Is(err, pcie.ErrNoInterrupts) {
+		t.Errorf("a vector was enabled: %v", err)
+	}
+	if err := f.MaskVector(0, true); !errors.Is(err, pcie.ErrNoInterrupts) {
+		t.Errorf("mask: %v", err)
 	}
 	if err := f.SetVectors(0); err != nil {
 		t.Error(err)
@@ -566,6 +570,68 @@ func TestUnmapFailure(t *testing.T) {
 	d.setFail(nil)
 	if err := f.FreeDMA(m); err != nil {
 		t.Error(err)
+	}
+}
+
+// heap is an Allocator for tests.
+type heap struct {
+	next  uint64
+	taken map[uint64][]byte
+}
+
+func (h *heap) Alloc(size int) ([]byte, uint64, error) {
+	if size > 1<<20 {
+		return nil, 0, pcie.ErrNoMemory
+	}
+	h.next += 1 << 20
+	h.taken[h.next] = make([]byte, size)
+	return h.taken[h.next], h.next, nil
+}
+
+func (h *heap) Free(memory []byte, iova uint64) error {
+	if len(h.taken[iova]) != len(memory) {
+		return errBroken
+	}
+	delete(h.taken, iova)
+	return nil
+}
+
+// TestAllocator: memory from elsewhere is neither mapped nor unmapped, and not
+// freed while the device may reach it.
+func TestAllocator(t *testing.T) {
+	for _, stuck := range []string{"", "write region 7", "read region 7"} {
+		h := &heap{taken: map[uint64][]byte{}}
+		f, d := open(t, fakeOptions{}, Options{Memory: h})
+		m, err := f.AllocDMA(5000)
+		if err != nil || len(m.Bytes) != 8192 || m.IOVA != 1<<20 {
+			t.Fatalf("%+v %v", m, err)
+		}
+		if err := f.FreeDMA(m); err != nil || m.Bytes != nil || len(h.taken) != 0 {
+			t.Errorf("%v, left are %d", err, len(h.taken))
+		}
+		if _, err := f.AllocDMA(2 << 20); !errors.Is(err, pcie.ErrNoMemory) {
+			t.Error(err)
+		}
+		if _, err := f.AllocDMA(1); err != nil {
+			t.Fatal(err)
+		}
+		if calls := d.logged("map dma"); len(calls) > 0 {
+			t.Errorf("%q", calls)
+		}
+		if stuck != "" {
+			d.setFail(func(call string) error {
+				if call == stuck {
+					return errBroken
+				}
+				return nil
+			})
+		}
+		if err := f.Close(); (err != nil) != (stuck != "") {
+			t.Error(err)
+		}
+		if want := min(len(stuck), 1); len(h.taken) != want {
+			t.Errorf("%q fails: %d blocks are left, want %d", stuck, len(h.taken), want)
+		}
 	}
 }
 

@@ -41,23 +41,23 @@ type line struct {
 	pending bool
 }
 
-func (s *vectors) init(dev Device, count int) error {
+// init finds out how many vectors can be bound to eventfds: none on a device that
+// does not have the index.
+func (s *vectors) init(dev Device) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dev, s.count, s.lines = dev, count, make([]line, count)
-	if count == 0 {
-		return nil
+	s.dev = dev
+	if info, err := dev.IRQInfo(IRQMSIX); err == nil && info.EventFD {
+		s.count, s.byDevice = info.Count, info.Maskable
 	}
-	info, err := dev.IRQInfo(IRQMSIX)
-	if err != nil {
-		return fmt.Errorf("interrupts: %w", err)
-	}
-	s.byDevice = info.Maskable
-	return nil
+	s.lines = make([]line, s.count)
 }
 
 // set enables vectors 0 to n-1, unmasked; what has come before is forgotten.
 func (s *vectors) set(n int) error {
+	if s.count == 0 && n > 0 {
+		return pcie.ErrNoInterrupts
+	}
 	if n < 0 || n > s.count {
 		return fmt.Errorf("%d interrupt vectors, the function has %d: %w", n, s.count, pcie.ErrRange)
 	}
@@ -117,6 +117,9 @@ func (s *vectors) disable() error {
 func (s *vectors) mask(v int, masked bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.count == 0 {
+		return pcie.ErrNoInterrupts
+	}
 	if v < 0 || v >= s.count {
 		return fmt.Errorf("interrupt vector %d, the function has %d: %w", v, s.count, pcie.ErrRange)
 	}

@@ -107,7 +107,7 @@ func TestOrder(t *testing.T) {
 	for range 8 {
 		identify = append(identify, "VFIO_DEVICE_GET_REGION_INFO")
 	}
-	identify = append(identify, "VFIO_DEVICE_GET_IRQ_INFO", "VFIO_DEVICE_GET_IRQ_INFO", "mmap 0x0 0xf000",
+	identify = append(identify, "VFIO_DEVICE_GET_IRQ_INFO", "mmap 0x0 0xf000",
 		"VFIO_DEVICE_GET_IRQ_INFO", "VFIO_DEVICE_SET_IRQS 3", "VFIO_DEVICE_GET_IRQ_INFO", "VFIO_DEVICE_SET_IRQS 4", "VFIO_DEVICE_GET_IRQ_INFO")
 	undo := []string{"VFIO_DEVICE_SET_IRQS 4", "VFIO_DEVICE_SET_IRQS 3", "munmap"}
 	for name, c := range map[string]struct {
@@ -462,6 +462,12 @@ func TestMemoryLimits(t *testing.T) {
 // TestDevice: a device takes apart what its user has left, and knows its end.
 func TestDevice(t *testing.T) {
 	k := newKernel(t)
+	k.addCard("0000:03:00.1", vfioPCI, group17) // the session goes on
+	other, err := open(k, "0000:03:00.1", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
 	found, err := discover.LookupIn(k.path(discover.SysfsDevices), cardAddress)
 	if err != nil {
 		t.Fatal(err)
@@ -490,6 +496,14 @@ func TestDevice(t *testing.T) {
 	if _, err := d.RegionInfo(99); !errors.Is(err, pcie.ErrRange) {
 		t.Errorf("region 99: %v", err)
 	}
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := k.bound(); len(got) > 0 {
+			t.Errorf("mapped are %+v after Close", got)
+		}
+	}()
 	k.cards[cardAddress].gone = true
 	for range 2 {
 		if err := d.ReadRegion(passthrough.RegionConfig, 0, make([]byte, 4)); !errors.Is(err, pcie.ErrRemoved) {
@@ -500,9 +514,6 @@ func TestDevice(t *testing.T) {
 	case <-d.Gone():
 	default:
 		t.Error("Gone is not closed")
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
 	}
 }
 
