@@ -300,9 +300,10 @@ func (b *bed) receive(t testing.TB, q, n int) []received {
 	return all
 }
 
-// inject sends frames to the NIC.
+// inject sends frames to the NIC, which has by then what the driver wrote to it.
 func (b *bed) inject(t testing.TB, frames ...[]byte) {
 	t.Helper()
+	b.fence(t)
 	for _, f := range frames {
 		if err := b.wire.Send(f, false); err != nil {
 			t.Fatal(err)
@@ -340,22 +341,48 @@ func (b *bed) silent(t testing.TB) {
 	}
 }
 
-// relax lets about that many clock cycles pass.
+// fence waits until what was written to the NIC has arrived. Where writes are
+// posted they may be under way for a while, and the wire knows shorter ways.
+func (b *bed) fence(t testing.TB) {
+	t.Helper()
+	if !lockStep(b.fn) {
+		b.cycle(t) // a read overtakes no write
+	}
+}
+
+// lockStep says that the NIC behind a function does nothing but while the driver
+// does. Others may do in no time at all what they are asked for.
+func lockStep(fn pcie.Function) bool {
+	_, clocked := fn.(pcie.Clocked)
+	return clocked
+}
+
+// relax lets about that many clock cycles pass, at least one turn.
 func (b *bed) relax(t testing.TB, cycles uint64) {
 	t.Helper()
-	clocked, _ := b.fn.(pcie.Clocked)
-	var end uint64
-	if clocked != nil {
-		end = clocked.Cycle() + cycles
-	}
+	start := b.cycle(t)
 	for {
 		if err := b.fn.Relax(b.ctx, cycles); err != nil {
 			t.Fatal(err)
 		}
-		if clocked == nil || clocked.Cycle() >= end {
+		if cycles == 0 || b.cycle(t)-start >= cycles {
 			return
 		}
 	}
+}
+
+// cycle returns the NIC's clock cycle: as the function knows it without an access,
+// or else from the NIC's own counter.
+func (b *bed) cycle(t testing.TB) uint64 {
+	t.Helper()
+	if clocked, ok := b.fn.(pcie.Clocked); ok {
+		return clocked.Cycle()
+	}
+	cycle, err := b.Cycles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cycle
 }
 
 // addSA installs an SA.
@@ -410,6 +437,15 @@ func (b *bed) sendOne(p driver.TXPacket) error {
 		return fmt.Errorf("frame was sent with status %v", done[0].Status)
 	}
 	return b.pool.Put(done[0].Buffer)
+}
+
+// gaveUp checks that an operation whose context was cancelled before it began has
+// ended for that reason, unless the NIC was faster.
+func gaveUp(t testing.TB, what string, fn pcie.Function, err error) {
+	t.Helper()
+	if err != nil || lockStep(fn) {
+		wants(t, what, err, context.Canceled)
+	}
 }
 
 func isCancelled(err error) bool { return errors.Is(err, context.Canceled) }

@@ -243,6 +243,7 @@ func testReceiveDropped(t *testing.T, h Harness) {
 	b.relax(t, quietCycles)
 	b.fill(t, 0, 2)
 	b.fill(t, 1, 1)
+	b.fence(t)
 	ok(t, b.wire.Send(plainFrame(false, 60, 2), true))
 	b.inject(t, make([]byte, 13), make([]byte, b.Capabilities().MaxFrame+1))
 	good := plainFrame(true, 70, 3)

@@ -247,13 +247,16 @@ func testSACancelled(t *testing.T, h Harness) {
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
 	sa := newFlow(t, kind{keyLen: 32}, 9).in
-	_, err := b.AddSA(cancelled, sa)
-	wants(t, "cancelled add", err, context.Canceled)
+	early, err := b.AddSA(cancelled, sa)
+	gaveUp(t, "cancelled add", b.fn, err)
+	if err == nil {
+		ok(t, b.DeleteSA(b.ctx, early))
+	}
 	handle := b.addSA(t, sa) // a duplicate if the first were still there
 	if n := len(b.ListSAs()); n != 1 {
 		t.Errorf("%d SAs, want 1", n)
 	}
-	wants(t, "cancelled delete", b.DeleteSA(cancelled, handle), context.Canceled)
+	gaveUp(t, "cancelled delete", b.fn, b.DeleteSA(cancelled, handle))
 	handle = b.addSA(t, sa)
 	ok(t, b.DeleteSA(b.ctx, handle))
 }
@@ -279,7 +282,7 @@ func testSAKept(t *testing.T, h Harness) {
 	// last thing it has asked for is still under way.
 	cancelled, stop := context.WithCancel(ctx)
 	stop()
-	wants(t, "cancelled delete", first.DeleteSA(cancelled, doomed), context.Canceled)
+	gaveUp(t, "cancelled delete", d.Function, first.DeleteSA(cancelled, doomed))
 	b := attach(t, ctx, d, h.options(driver.Options{KeepSAs: true}))
 	list := b.ListSAs()
 	if len(list) != 2 || list[0].Handle != handles[0] || list[1].Handle != handles[1] || list[1].SA.SPI != 22 {

@@ -13,27 +13,41 @@ import (
 	"github.com/espalier-nic/espalier/hwmodel/nic"
 )
 
-// presences are the two kinds of NIC, by who manages the SAs.
-var presences = map[string]nic.Presence{"window": nic.Absent, "mailbox": nic.Present}
-
-func TestFunctionGoNIC(t *testing.T) {
-	for name, p := range presences {
-		t.Run(name, func(t *testing.T) {
-			pcietest.Run(t, pcietest.Harness{
-				Open: func(t testing.TB) pcie.Function {
-					n, err := nic.New(nic.Options{ControlProcessor: p})
-					if err != nil {
-						t.Fatal(err)
-					}
-					return n
+// The NIC in Go, in this process.
+var _ = register(implementation{
+	name: "gonic",
+	functions: func(*testing.T) map[string]pcietest.Harness {
+		all := map[string]pcietest.Harness{}
+		for name, p := range presences {
+			all[name] = harness(func(t testing.TB) pcie.Function { return newGoNIC(t, p) },
+				func(_ testing.TB, fn pcie.Function) { fn.(*nic.NIC).Unplug() })
+		}
+		return all
+	},
+	drivers: func(*testing.T) map[string]drivertest.Harness {
+		all := map[string]drivertest.Harness{}
+		for name, p := range presences {
+			all[name] = drivertest.Harness{
+				Open: func(t testing.TB) drivertest.Device {
+					n := newGoNIC(t, p)
+					return drivertest.Device{Function: n, Wire: newGoWire(n)}
 				},
-				Device:   pcietest.Espalier(),
-				VendorID: pcie.VendorID,
-				DeviceID: pcie.DeviceID,
-				Unplug:   func(_ testing.TB, fn pcie.Function) { fn.(*nic.NIC).Unplug() },
-			})
-		})
+				Break: func(t testing.TB, d drivertest.Device, f drivertest.Fault) bool {
+					return breakGoNIC(t, d.Function.(*nic.NIC), f)
+				},
+			}
+		}
+		return all
+	},
+})
+
+func newGoNIC(t testing.TB, p nic.Presence) *nic.NIC {
+	t.Helper()
+	n, err := nic.New(nic.Options{ControlProcessor: p})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return n
 }
 
 // goWire is the wire of a Go NIC: what it sends is kept until taken.
@@ -70,33 +84,14 @@ func (w *goWire) Receive() ([]byte, error) {
 	return frame, nil
 }
 
-// TestDriverGoNIC runs the driver's suite on a NIC with a control processor and
-// on one whose SA window is the host's.
-func TestDriverGoNIC(t *testing.T) {
-	for name, p := range presences {
-		t.Run(name, func(t *testing.T) {
-			drivertest.Run(t, drivertest.Harness{
-				Open: func(t testing.TB) drivertest.Device {
-					n, err := nic.New(nic.Options{ControlProcessor: p})
-					if err != nil {
-						t.Fatal(err)
-					}
-					return drivertest.Device{Function: n, Wire: newGoWire(n)}
-				},
-				Break: breakGoNIC,
-			})
-		})
-	}
-}
-
 // breakGoNIC injects a fault into the control processor.
-func breakGoNIC(t testing.TB, d drivertest.Device, f drivertest.Fault) bool {
+func breakGoNIC(t testing.TB, n *nic.NIC, f drivertest.Fault) bool {
 	t.Helper()
 	fault := map[drivertest.Fault]nic.ProcessorFault{
 		drivertest.Trap: nic.FaultTrap, drivertest.Hang: nic.FaultHang, drivertest.AnswerTwice: nic.FaultAnswerTwice,
 		drivertest.AnswerNever: nic.FaultAnswerNever, drivertest.AnswerTag: nic.FaultAnswerTag, drivertest.SelfTestFail: nic.FaultSelfTest,
 	}[f]
-	if err := d.Function.(*nic.NIC).InjectFault(fault); err != nil {
+	if err := n.InjectFault(fault); err != nil {
 		t.Fatal(err)
 	}
 	return true

@@ -21,6 +21,10 @@ type rtlWire struct {
 	buffer []byte
 }
 
+func newRTLWire(p *rtlbridge.Port) *rtlWire {
+	return &rtlWire{port: p, buffer: make([]byte, 16<<10)}
+}
+
 func (w *rtlWire) Send(frame []byte, bad bool) error { return w.port.Send(frame, bad) }
 
 func (w *rtlWire) Receive() ([]byte, error) {
@@ -34,51 +38,79 @@ func (w *rtlWire) Receive() ([]byte, error) {
 	return bytes.Clone(w.buffer[:info.Size]), err
 }
 
-// TestDriverRTL runs the driver's suite on the NIC's RTL, with a control processor
-// and without, with a host and a MAC that always keep up and with ones that do not.
-func TestDriverRTL(t *testing.T) {
-	image, err := firmware.Build(firmware.WithFaults)
+// rtlKinds are the NIC's RTL without a control processor and with one.
+var rtlKinds = []struct{ name, parameter string }{
+	{"window", "CONTROL_PROCESSOR=0"},
+	{"mailbox", "CONTROL_PROCESSOR=1"},
+}
+
+// libraryRTL builds one of rtlKinds and returns the library's path.
+func libraryRTL(t testing.TB, name, parameter string) string {
+	t.Helper()
+	return simbuild.Library(t, simbuild.Design{Name: name, Params: []string{parameter}})
+}
+
+// loadRTL builds and loads one of rtlKinds.
+func loadRTL(t testing.TB, name, parameter string) *rtlbridge.Library {
+	t.Helper()
+	lib, err := rtlbridge.Load(libraryRTL(t, name, parameter))
 	if err != nil {
 		t.Fatal(err)
 	}
-	faulty, err := firmware.Load(image)
+	return lib
+}
+
+// faultyFirmware is firmware that can be made to fail.
+func faultyFirmware(t testing.TB) []byte {
+	t.Helper()
+	path, err := firmware.Build(firmware.WithFaults)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []struct {
-		name, parameter string
-		harness         drivertest.Harness
-	}{
-		{"window", "CONTROL_PROCESSOR=0", drivertest.Harness{}},
-		{"mailbox", "CONTROL_PROCESSOR=1", drivertest.Harness{Firmware: faulty.Bytes, Break: breakFirmware}},
-	} {
-		lib, err := rtlbridge.Load(simbuild.Library(t, simbuild.Design{Name: kind.name, Params: []string{kind.parameter}}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, config := range map[string]rtlbridge.Config{
-			"steady": {},
-			"shaky": {Seed: 7, Options: rtlbridge.Options{
-				"mem_read_latency_min": 20, "mem_read_latency_max": 200,
-				"mem_write_latency_min": 5, "mem_write_latency_max": 100,
-				"mem_stall_percent": 20, "mem_reorder": 1,
-				"mac_rx_gap_max": 30, "mac_rx_stall_percent": 10, "mac_tx_stall_percent": 20,
-			}},
-		} {
-			t.Run(kind.name+"/"+name, func(t *testing.T) {
-				h := kind.harness
-				h.Open = func(t testing.TB) drivertest.Device {
+	image, err := firmware.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image.Bytes
+}
+
+// buses are a host and a MAC that always keep up, and ones that do not.
+var buses = map[string]rtlbridge.Config{
+	"steady": {},
+	"shaky": {Seed: 7, Options: rtlbridge.Options{
+		"mem_read_latency_min": 20, "mem_read_latency_max": 200,
+		"mem_write_latency_min": 5, "mem_write_latency_max": 100,
+		"mem_stall_percent": 20, "mem_reorder": 1,
+		"mac_rx_gap_max": 30, "mac_rx_stall_percent": 10, "mac_tx_stall_percent": 20,
+	}},
+}
+
+// The NIC's RTL in this process, in lock-step. The function's suite is run on it
+// in package rtlbridge.
+var _ = register(implementation{
+	name: "rtl",
+	drivers: func(t *testing.T) map[string]drivertest.Harness {
+		faulty := faultyFirmware(t)
+		all := map[string]drivertest.Harness{}
+		for _, kind := range rtlKinds {
+			lib := loadRTL(t, kind.name, kind.parameter)
+			for name, config := range buses {
+				h := drivertest.Harness{Open: func(t testing.TB) drivertest.Device {
 					f, err := rtlbridge.Open(lib, config)
 					if err != nil {
 						t.Fatal(err)
 					}
-					return drivertest.Device{Function: f, Wire: &rtlWire{port: f.Port(), buffer: make([]byte, 16<<10)}}
+					return drivertest.Device{Function: f, Wire: newRTLWire(f.Port())}
+				}}
+				if kind.name == "mailbox" {
+					h.Firmware, h.Break = faulty, breakFirmware
 				}
-				drivertest.Run(t, h)
-			})
+				all[kind.name+"/"+name] = h
+			}
 		}
-	}
-}
+		return all
+	},
+})
 
 // faultOp is the operation of the firmware for tests that makes it fail.
 const faultOp = 0xF0
