@@ -161,11 +161,11 @@ func (r *run) image(work job.Job) (*os.File, error) {
 // serve starts the file server of a shared folder and answers the connection to
 // it, for QEMU. No socket stays in any folder.
 func (r *run) serve(share job.Share) (*os.File, error) {
-	dir, err := os.MkdirTemp("", "espalier-vm-")
+	dir, remove, err := Folder()
 	if err != nil {
 		return nil, fmt.Errorf("share %s: %w", share.Path, err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	address := &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"}
 	listener, err := net.ListenUnix("unix", address)
 	if err != nil {

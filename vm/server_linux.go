@@ -19,6 +19,9 @@ import (
 // it completes recordings.
 const serverPatience = 10 * time.Second
 
+// readyPatience is how long it may take to become ready.
+const readyPatience = 2 * time.Minute
+
 // Server is a program that serves cards over vfio-user while a guest runs.
 type Server struct{ process *process }
 
@@ -60,6 +63,9 @@ func StartServer(ctx context.Context, argv []string, log io.Writer) (*Server, er
 	case <-ctx.Done():
 		s.Stop()
 		return nil, context.Cause(ctx)
+	case <-time.After(readyPatience):
+		s.Stop()
+		return nil, fmt.Errorf("the cards' server did not become ready within %v: %w", readyPatience, ErrTimeout)
 	case err := <-ready:
 		switch {
 		case errors.Is(err, io.EOF):

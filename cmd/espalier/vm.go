@@ -272,13 +272,13 @@ func vmConfig(cmd *cobra.Command, s *settings, f vmFlags, command []string) (vm.
 // serveForGuest serves the cards from a process of its own and completes the
 // guest's configuration by them. If that process ends too early, it cancels.
 func serveForGuest(ctx context.Context, cancel context.CancelCauseFunc, s *settings, nics int, config *vm.Config) (stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "espalier-vm-")
+	dir, remove, err := vm.Folder()
 	if err != nil {
 		return nil, fmt.Errorf("sockets of the cards: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(dir)
+			_ = remove() // that is not why it failed
 		}
 	}()
 	program, err := os.Executable()
@@ -325,7 +325,7 @@ func serveForGuest(ctx context.Context, cancel context.CancelCauseFunc, s *setti
 	}()
 	return func() error {
 		close(stopping)
-		return errors.Join(server.Stop(), os.RemoveAll(dir))
+		return errors.Join(server.Stop(), remove())
 	}, nil
 }
 
