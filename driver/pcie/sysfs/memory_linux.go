@@ -158,8 +158,7 @@ func (d *memory) grow(size int) (*chunk, error) {
 		}
 		cause = err
 	}
-	// One hugepage lends its parts; single pages do only while there are none.
-	if size <= os.Getpagesize() && !d.haveHuge() {
+	if size <= os.Getpagesize() {
 		if err := d.pagesStay(); err != nil {
 			return nil, err
 		}
@@ -170,10 +169,6 @@ func (d *memory) grow(size int) (*chunk, error) {
 		return d.locate(bytes)
 	}
 	return nil, d.noHugepage(size, cause)
-}
-
-func (d *memory) haveHuge() bool {
-	return slices.ContainsFunc(d.chunks, func(c *chunk) bool { return len(c.bytes) > os.Getpagesize() })
 }
 
 // noHugepage says how hugepages of the right size can be had.

@@ -455,6 +455,14 @@ func TestRefusals(t *testing.T) {
 			if after := descriptors(t); after != fds {
 				t.Errorf("%d descriptors before, %d after", fds, after)
 			}
+			if errors.Is(err, pcie.ErrRemoved) || !c.opts.AcceptNoIOMMU {
+				if string(s.read("config")) != string(before) {
+					t.Error("configuration space was written")
+				}
+			}
+			if s.mapErr != nil && s.command()&pcie.CommandBusMaster != 0 {
+				t.Error("what an earlier program began goes on")
+			}
 			after := s.read("config")
 			before[pcie.ConfigCommand] &^= pcie.CommandBusMaster
 			after[pcie.ConfigCommand] &^= pcie.CommandBusMaster

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 )
@@ -68,6 +69,21 @@ func sparseAreas(info []byte, offset uint32) ([]passthrough.Area, bool, error) {
 		areas = append(areas, passthrough.Area{Offset: p[0], Size: p[1]})
 	}
 	return areas, true, nil
+}
+
+// wholePages drops what is not in whole pages of the region.
+func wholePages(areas []passthrough.Area, size uint64) (whole []passthrough.Area) {
+	page := uint64(os.Getpagesize())
+	for _, a := range areas {
+		if a.Offset > size || a.Size > size-a.Offset {
+			continue
+		}
+		first := (a.Offset + page - 1) &^ (page - 1)
+		if end := (a.Offset + a.Size) &^ (page - 1); first < end {
+			whole = append(whole, passthrough.Area{Offset: first, Size: end - first})
+		}
+	}
+	return whole
 }
 
 // iovaRanges returns the ranges of the IOVA range capability; nil if the kernel

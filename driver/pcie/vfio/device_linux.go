@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"sync"
 	"time"
 
@@ -111,21 +110,6 @@ func (d *device) askRegion(index uint32) (region, error) {
 	}
 	r.Areas = wholePages(areas, head.size)
 	return r, nil
-}
-
-// wholePages drops what is not in whole pages of the region.
-func wholePages(areas []passthrough.Area, size uint64) (whole []passthrough.Area) {
-	page := uint64(os.Getpagesize())
-	for _, a := range areas {
-		if a.Offset > size || a.Size > size-a.Offset {
-			continue
-		}
-		first := (a.Offset + page - 1) &^ (page - 1)
-		if end := (a.Offset + a.Size) &^ (page - 1); first < end {
-			whole = append(whole, passthrough.Area{Offset: first, Size: end - first})
-		}
-	}
-	return whole
 }
 
 // Location implements passthrough.Device.
