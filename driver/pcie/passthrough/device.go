@@ -70,7 +70,8 @@ type Device interface {
 	// MapDMA lets the device read and write memory at iova. The memory is
 	// page-aligned, its length is a multiple of the page size, and it stays
 	// until UnmapDMA. fd is the file that is mapped there, memory[0] at
-	// offset in it; -1 if there is none. fd stays the caller's.
+	// offset in it; -1 if there is none. fd stays the caller's. If its pages
+	// are hugepages, another mapping of it is unmapped in whole ones.
 	MapDMA(iova uint64, memory []byte, fd int, offset uint64) error
 	// UnmapDMA takes away exactly one mapping. It returns only once the
 	// device cannot reach the memory any more. On a device that has gone this

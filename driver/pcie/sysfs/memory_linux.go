@@ -171,6 +171,9 @@ func (d *memory) grow(size int) (*chunk, error) {
 	return nil, d.noHugepage(size, cause)
 }
 
+// usual is how much memory a driver has use for.
+const usual = 64 << 20
+
 // noHugepage says how hugepages of the right size can be had.
 func (d *memory) noHugepage(size int, cause error) error {
 	p := &problem{kinds: []error{ErrHugepages, pcie.ErrNoMemory}}
@@ -185,7 +188,7 @@ func (d *memory) noHugepage(size int, cause error) error {
 		largest := d.sizes[len(d.sizes)-1]
 		p.sentence = fmt.Sprintf("the device needs %d KiB of contiguous memory, and the largest hugepage has %d KiB; use VFIO (`espalier doctor`), which needs none", size>>10, largest>>10)
 	default:
-		p.sentence = fmt.Sprintf("the device needs %d KiB of contiguous memory, and no hugepage is free; reserve some: echo 32 > %s/hugepages-%dkB/nr_hugepages", size>>10, hugepages, d.sizes[i]>>10)
+		p.sentence = fmt.Sprintf("the device needs %d KiB of contiguous memory, and no hugepage is free; reserve some: echo %d > %s/hugepages-%dkB/nr_hugepages", size>>10, max(1, usual/d.sizes[i]), hugepages, d.sizes[i]>>10)
 	}
 	return p
 }
@@ -197,8 +200,8 @@ func (d *memory) pagesStay() error {
 		text, err := os.ReadFile(d.system.path("/proc/sys/" + setting))
 		if err == nil && strings.TrimSpace(string(text)) != "0" {
 			return &problem{
-				sentence: fmt.Sprintf("no hugepage is free, and the kernel may move other pages of the device's memory (%s is %s); reserve hugepages: sysctl vm.nr_hugepages=32, or forbid that: sysctl %s=0",
-					setting, strings.TrimSpace(string(text)), strings.ReplaceAll(setting, "/", ".")),
+				sentence: fmt.Sprintf("no hugepage is free, and the kernel may move other pages of the device's memory (%s is %s); reserve hugepages: sysctl vm.nr_hugepages=%d, or forbid that: sysctl %s=0",
+					setting, strings.TrimSpace(string(text)), usual/(2<<20), strings.ReplaceAll(setting, "/", ".")),
 				kinds: []error{ErrHugepages, pcie.ErrNoMemory},
 			}
 		}

@@ -387,7 +387,7 @@ func TestMemoryErrors(t *testing.T) {
 		"hidden addresses": {func(s *fakeSystem) { s.hidden = true }, ErrRights, "CAP_SYS_ADMIN"},
 		"in pieces":        {func(s *fakeSystem) { s.apart = true }, pcie.ErrNoMemory, "page 3"},
 		"no hugepages":     {func(s *fakeSystem) { os.RemoveAll(s.path(hugepages)) }, ErrHugepages, "CONFIG_HUGETLBFS"},
-		"none free":        {func(s *fakeSystem) { s.huge = 0 }, ErrHugepages, "echo 32 > /sys/kernel/mm/hugepages/hugepages-64kB/nr_hugepages"},
+		"none free":        {func(s *fakeSystem) { s.huge = 0 }, ErrHugepages, "echo 1024 > /sys/kernel/mm/hugepages/hugepages-64kB/nr_hugepages"},
 	} {
 		s := newSystem(t)
 		c.prepare(s)
