@@ -12,8 +12,9 @@ import (
 	"github.com/espalier-nic/espalier/driver/pcie"
 )
 
-// vectors are the MSI-X vectors of a function. Each has an eventfd, made when it
-// is first enabled and kept until the end, which WaitInterrupt reads itself.
+// vectors are the MSI-X vectors of a function. Each that is enabled has an
+// eventfd, which WaitInterrupt reads itself. Enabling makes new ones: whoever
+// still reads an old one takes nothing that came later.
 type vectors struct {
 	dev   Device
 	count int
@@ -22,17 +23,13 @@ type vectors struct {
 	byDevice bool
 
 	mu      sync.Mutex
-	closed  bool
 	enabled int
 	lines   []line
-	// round counts disablings: what was taken from an event before one is
-	// forgotten.
-	round uint64
 }
 
-// line is one vector. All but event, once it is there, is guarded by vectors.mu.
+// line is one vector.
 type line struct {
-	event *event
+	event *event // nil: not enabled
 	// masked: nothing is to be told. Where the device masks, nothing comes.
 	masked bool
 	// early is what arrived before the vector was masked; it may be told.
@@ -68,23 +65,34 @@ func (s *vectors) set(n int) error {
 	}
 	fds := make([]int, n)
 	for v := range fds {
-		if s.lines[v].event == nil {
-			e, err := newEvent()
-			if err != nil {
-				return fmt.Errorf("interrupt vector %d: %w", v, err)
-			}
-			s.lines[v].event = e
+		e, err := newEvent()
+		if err != nil {
+			return errors.Join(fmt.Errorf("interrupt vector %d: %w", v, err), s.clear())
 		}
-		fds[v] = s.lines[v].event.fd
+		s.lines[v].event, fds[v] = e, e.fd
 	}
 	if err := s.dev.SetTriggers(IRQMSIX, 0, fds); err != nil {
-		return fmt.Errorf("enable %d interrupt vectors: %w", n, err)
+		return errors.Join(fmt.Errorf("enable %d interrupt vectors: %w", n, err), s.clear())
 	}
 	s.enabled = n
 	return nil
 }
 
-// disable disables all vectors and wakes who waits on one. s.mu is held.
+// clear forgets all vectors' state and closes their eventfds, which wakes who
+// waits. s.mu is held.
+func (s *vectors) clear() error {
+	var errs []error
+	for v := range s.lines {
+		if e := s.lines[v].event; e != nil {
+			errs = append(errs, e.close())
+		}
+		s.lines[v] = line{}
+	}
+	s.enabled = 0
+	return errors.Join(errs...)
+}
+
+// disable disables all vectors. s.mu is held.
 func (s *vectors) disable() error {
 	if s.enabled == 0 {
 		return nil
@@ -101,15 +109,7 @@ func (s *vectors) disable() error {
 	if err := s.dev.DisableIRQ(IRQMSIX); err != nil {
 		return fmt.Errorf("disable interrupts: %w", err)
 	}
-	for v := range s.enabled {
-		l := &s.lines[v]
-		l.event.take()
-		*l = line{event: l.event}
-		l.event.interrupt()
-	}
-	s.enabled = 0
-	s.round++
-	return nil
+	return s.clear()
 }
 
 // mask masks or unmasks vector v. A vector that is not enabled has nothing to
@@ -150,18 +150,21 @@ func (s *vectors) mask(v int, masked bool) error {
 // wait waits for vector v as WaitInterrupt does. usable is asked whenever
 // something has changed.
 func (s *vectors) wait(ctx context.Context, v int, usable func() error) (uint64, error) {
-	var stop func() bool
+	var watched *event
+	stop := func() bool { return true }
+	defer func() { stop() }()
 	for {
-		e, count, round, err := s.poll(v, usable)
+		e, count, err := s.poll(v, usable)
 		if err == nil && count == 0 {
 			err = ctx.Err()
 		}
 		if err != nil || count > 0 {
 			return count, err
 		}
-		if stop == nil {
+		if e != watched {
+			stop()
 			stop = context.AfterFunc(ctx, e.interrupt)
-			defer stop()
+			watched = e
 			continue // the context may have ended before
 		}
 		count, err = e.wait()
@@ -170,51 +173,48 @@ func (s *vectors) wait(ctx context.Context, v int, usable func() error) (uint64,
 			// Whoever interrupts has changed the state before: resume first,
 			// then look.
 			e.resume()
-		case errors.Is(err, os.ErrClosed):
-			return 0, pcie.ErrClosed
+		case errors.Is(err, os.ErrClosed): // look why
 		case err != nil:
 			return 0, fmt.Errorf("wait for interrupt vector %d: %w", v, err)
 		default:
-			if count = s.arrived(v, round, count); count > 0 {
+			if count = s.arrived(v, e, count); count > 0 {
 				return count, nil
 			}
 		}
 	}
 }
 
-// poll takes what has arrived on vector v, or returns the event to wait for and
-// the round that is to be given to arrived.
-func (s *vectors) poll(v int, usable func() error) (e *event, count, round uint64, err error) {
+// poll takes what has arrived on vector v, or returns the event to wait for.
+func (s *vectors) poll(v int, usable func() error) (*event, uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := usable(); err != nil {
-		return nil, 0, 0, err
+		return nil, 0, err
 	}
 	if s.count == 0 {
-		return nil, 0, 0, pcie.ErrNoInterrupts
-	}
-	if s.closed {
-		return nil, 0, 0, pcie.ErrClosed
+		return nil, 0, pcie.ErrNoInterrupts
 	}
 	if v < 0 || v >= s.enabled {
-		return nil, 0, 0, fmt.Errorf("interrupt vector %d, %d are enabled: %w", v, s.enabled, pcie.ErrRange)
+		return nil, 0, fmt.Errorf("interrupt vector %d, %d are enabled: %w", v, s.enabled, pcie.ErrRange)
 	}
 	l := &s.lines[v]
-	count, l.early = l.early, 0
+	count := l.early
+	l.early = 0
 	if !l.masked || s.byDevice {
 		count += l.event.take()
 	}
-	return l.event, count, s.round, nil
+	return l.event, count, nil
 }
 
-// arrived says how much of count, taken from vector v's event, may be told now.
-func (s *vectors) arrived(v int, round, count uint64) uint64 {
+// arrived says how much of count, taken from an event of vector v, may be told
+// now.
+func (s *vectors) arrived(v int, e *event, count uint64) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.round != round {
-		return 0
-	}
 	l := &s.lines[v]
+	if l.event != e {
+		return 0 // disabled meanwhile: forgotten
+	}
 	if l.masked && !s.byDevice {
 		l.pending = true
 		return 0
@@ -227,22 +227,16 @@ func (s *vectors) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.lines {
-		if l.event != nil && !s.closed {
+		if l.event != nil {
 			l.event.interrupt()
 		}
 	}
 }
 
-// close disables all vectors and gives the eventfds back.
+// close disables all vectors, and forgets them also if the device does not
+// answer.
 func (s *vectors) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.disable()
-	s.closed, s.enabled = true, 0
-	for _, l := range s.lines {
-		if l.event != nil {
-			err = errors.Join(err, l.event.close())
-		}
-	}
-	return err
+	return errors.Join(s.disable(), s.clear())
 }
