@@ -196,6 +196,9 @@ func use(t testing.TB, d *fake) error {
 		if err := f.ConfigWrite(pcie.ConfigCommand, 2, 6); err != nil {
 			return err
 		}
+		if err := f.SetVectors(1); err != nil { // left for Close
+			return err
+		}
 		return f.FreeDMA(m)
 	}()
 	return errors.Join(err, f.Close())
