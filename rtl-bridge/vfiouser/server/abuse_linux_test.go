@@ -199,6 +199,20 @@ func TestDeviceErrors(t *testing.T) {
 	}
 }
 
+// TestNothingOlder: what a device leaves out of an answer is zero, not what was in an
+// earlier one.
+func TestNothingOlder(t *testing.T) {
+	c := newCard(t)
+	_, client, _ := serveOn(t, c, Options{})
+	client.negotiate()
+	client.must(protocol.CommandRegionRead, regionRead(7, 0, 256))
+	c.memory[2] = nil // the device fills in nothing
+	got := client.must(protocol.CommandRegionRead, regionRead(2, 0, 256))[protocol.RegionAccessSize:]
+	if !slices.Equal(got, make([]byte, 256)) {
+		t.Errorf("answer is %x", got)
+	}
+}
+
 // TestDeviceRefusesClient has Connect fail.
 func TestDeviceRefusesClient(t *testing.T) {
 	c := newCard(t)

@@ -39,16 +39,15 @@ func (e *eventFD) close() {
 var one = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 
 // signal adds 1. An eventfd whose counter is full has an interrupt that the client
-// has not taken, and this one merges with it. A device is never held up by a client,
-// whose descriptor's flags are also the client's and are left as they are.
+// has not taken, and this one merges with it. A device is not held up by a client that
+// takes none, whose descriptor's flags are also the client's and are left as they are.
 func (e *eventFD) signal() error {
 	if !e.open {
 		return nil
 	}
 	if e.blocking {
-		poll := []unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLOUT}}
-		if n, err := unix.Poll(poll, 0); err == nil && (n == 0 || poll[0].Revents&unix.POLLOUT == 0) {
-			return nil
+		if full, err := e.full(); full || err != nil {
+			return err
 		}
 	}
 	for {
@@ -60,5 +59,20 @@ func (e *eventFD) signal() error {
 			continue
 		}
 		return fmt.Errorf("write eventfd: %w", err)
+	}
+}
+
+// full says whether a write would wait.
+func (e *eventFD) full() (bool, error) {
+	poll := []unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLOUT}}
+	for {
+		n, err := unix.Poll(poll, 0)
+		switch err {
+		case nil:
+			return n == 0, nil
+		case unix.EINTR: // signals come often: Go's runtime uses them to take turns
+			continue
+		}
+		return false, fmt.Errorf("poll eventfd: %w", err)
 	}
 }
