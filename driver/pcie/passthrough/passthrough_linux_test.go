@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,8 @@ func use(t testing.TB, d *fake) error {
 // TestEveryFailure makes each call of the device fail, one per run: there is
 // an error that says so, and nothing is left.
 func TestEveryFailure(t *testing.T) {
+	// The garbage collector would close files that were forgotten.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	d := newFake(t, fakeOptions{maskable: true})
 	if err := use(t, d); err != nil {
 		t.Fatal(err)
@@ -242,6 +245,7 @@ func TestEveryFailure(t *testing.T) {
 // TestEveryRemoval lets the device go before each of its calls: the error is
 // ErrRemoved, nothing is left, and closing is no error.
 func TestEveryRemoval(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	d := newFake(t, fakeOptions{maskable: true})
 	if err := use(t, d); err != nil {
 		t.Fatal(err)
