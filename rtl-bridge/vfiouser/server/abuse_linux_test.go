@@ -203,10 +203,10 @@ func TestDeviceErrors(t *testing.T) {
 // earlier one.
 func TestNothingOlder(t *testing.T) {
 	c := newCard(t)
+	c.memory[2] = nil // the device fills in nothing
 	_, client, _ := serveOn(t, c, Options{})
 	client.negotiate()
 	client.must(protocol.CommandRegionRead, regionRead(7, 0, 256))
-	c.memory[2] = nil // the device fills in nothing
 	got := client.must(protocol.CommandRegionRead, regionRead(2, 0, 256))[protocol.RegionAccessSize:]
 	if !slices.Equal(got, make([]byte, 256)) {
 		t.Errorf("answer is %x", got)

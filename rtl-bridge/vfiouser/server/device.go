@@ -33,7 +33,9 @@ type Device interface {
 	// Unmap tells that a mapping's memory is not to be reached any more. It must
 	// not return before every access under way to the range, by whatever path,
 	// has ended: the client uses the memory for something else afterwards.
-	// Accesses through Host are waited for by the server.
+	// Accesses through Host need no care: the server waits for those in shared
+	// memory, and what a message may reach the client decides. Unmap must not wait
+	// for a message, which the client may not answer before Unmap has.
 	Unmap(m Mapping) error
 
 	// SetVector tells that an interrupt vector has got or lost its eventfd or was

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -70,11 +71,11 @@ func TestReadInsideRead(t *testing.T) {
 	for _, shared := range []bool{true, false} {
 		t.Run(fmt.Sprintf("shared=%v", shared), func(t *testing.T) {
 			c := newCard(t)
-			waiting := 0
+			var waiting atomic.Int64
 			c.onRead = func(index int, offset uint64, p []byte) error {
 				err := c.client().TryReadDMA(context.Background(), 0x2000, c.memory[0][:8])
 				if errors.Is(err, ErrClientWaiting) {
-					waiting++
+					waiting.Add(1)
 					copy(c.memory[0], uint64Bytes(^uint64(0)))
 					return nil
 				}
@@ -96,13 +97,59 @@ func TestReadInsideRead(t *testing.T) {
 					t.Fatalf("register is %#x, want %#x", value, want)
 				}
 			}
-			if !shared && (waiting != tries || m.served.Load() != 0) {
-				t.Errorf("%d of %d accesses gave up, %d messages were sent", waiting, tries, m.served.Load())
+			if !shared && (waiting.Load() != tries || m.served.Load() != 0) {
+				t.Errorf("%d of %d accesses gave up, %d messages were sent", waiting.Load(), tries, m.served.Load())
 			}
 			if shared && s.Stats().DescriptorRead != 8*tries {
 				t.Errorf("statistics: %+v", s.Stats())
 			}
 		})
+	}
+}
+
+// TestClientThatServesWhileItWaits has the device read and write memory by message to
+// answer a register read, of a client that has said that it can.
+func TestClientThatServesWhileItWaits(t *testing.T) {
+	c := newCard(t)
+	c.onRead = func(index int, offset uint64, p []byte) error {
+		h := c.client()
+		if err := h.ReadDMA(context.Background(), 0x100, c.memory[0][:8]); err != nil {
+			return err
+		}
+		return h.TryWriteDMA(context.Background(), 0x200, c.memory[0][:8])
+	}
+	s, client, _ := serveOn(t, c, Options{})
+	v := protocol.Version{Capabilities: protocol.DefaultCapabilities()}
+	v.Capabilities.WhileWaiting = true
+	client.must(protocol.CommandVersion, v.Append(nil))
+	for i := range byte(tries) {
+		data := []byte{i, 1, 2, 3, 4, 5, 6, 7}
+		client.write(message(9, protocol.CommandRegionRead, 0, regionRead(0, 0, 8)))
+		b, _, err := client.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, _ := protocol.ParseHeader(b)
+		if h.Command != protocol.CommandDMARead {
+			t.Fatalf("first message is %+v", h)
+		}
+		client.write(message(h.ID, h.Command, protocol.FlagReply, protocol.DMAAccess{Address: 0x100, Count: 8, Data: data}.Append(nil)))
+		if b, _, err = client.read(); err != nil {
+			t.Fatal(err)
+		}
+		h, _ = protocol.ParseHeader(b)
+		a, err := protocol.ParseDMAData(b[protocol.HeaderSize:])
+		if h.Command != protocol.CommandDMAWrite || err != nil || a.Address != 0x200 || string(a.Data) != string(data) {
+			t.Fatalf("second message is %+v %+v, %v", h, a, err)
+		}
+		client.write(message(h.ID, h.Command, protocol.FlagReply, protocol.DMAAccess{Address: 0x200, Count: 8}.Append(nil)))
+		answer, err := client.answer(9, protocol.CommandRegionRead)
+		if err != nil || string(answer[protocol.RegionAccessSize:]) != string(data) {
+			t.Fatalf("answer is %x, %v", answer, err)
+		}
+	}
+	if st := s.Stats(); st.MessageRead != 8*tries || st.MessageWritten != 8*tries {
+		t.Errorf("statistics: %+v", st)
 	}
 }
 

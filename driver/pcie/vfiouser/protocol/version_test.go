@@ -67,7 +67,7 @@ func TestParseVersion(t *testing.T) {
 }
 
 func TestVersionRoundTrip(t *testing.T) {
-	c := Capabilities{MaxMsgFDs: 8, MaxDataXferSize: 4096, MaxDMAMaps: 7, PageSizes: 8192, WriteMultiple: true, TwinSocket: true, TwinSocketFD: 1}
+	c := Capabilities{MaxMsgFDs: 8, MaxDataXferSize: 4096, MaxDMAMaps: 7, PageSizes: 8192, WriteMultiple: true, WhileWaiting: true, TwinSocket: true, TwinSocketFD: 1}
 	for _, want := range []Version{{0, 2, c, false}, {0, 1, DefaultCapabilities(), false}, {0, 0, DefaultCapabilities(), true}} {
 		got, err := ParseVersion(want.Append(nil))
 		if err != nil || got != want {
