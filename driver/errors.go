@@ -24,6 +24,10 @@ var (
 	// ErrUncollected: the queue cannot start before all buffers it held were
 	// taken back with Poll.
 	ErrUncollected = errors.New("buffers not collected")
+	// ErrDMA: the NIC was refused an access to host memory, by the IOMMU or on the
+	// way there. It is what a QueueError wraps where that was a ring's memory, and
+	// Status.Err where it was a frame's.
+	ErrDMA = errors.New("access to host memory was refused")
 	// ErrBuffer: a buffer that the caller does not own or that does not fit.
 	ErrBuffer = errors.New("unusable buffer")
 
@@ -126,10 +130,65 @@ type QueueError struct {
 	Code  regs.QueueError
 }
 
-// Error is one sentence.
-func (e *QueueError) Error() string {
-	return fmt.Sprintf("%s stopped by the NIC: %v", e.Queue, e.Code)
+// queueCauses are the codes in words; the first two are accesses refused.
+var queueCauses = map[regs.QueueError]string{
+	regs.QueueErrorDescRead:  "it could not read descriptors",
+	regs.QueueErrorCplWrite:  "it could not write a completion",
+	regs.QueueErrorBadTail:   "the tail is outside the ring",
+	regs.QueueErrorBadConfig: "the ring's size or address is impossible",
 }
 
-// Unwrap makes errors.Is(err, ErrStopped) hold.
-func (e *QueueError) Unwrap() error { return ErrStopped }
+// DMA says whether the NIC stopped because it was refused access to a ring.
+func (e *QueueError) DMA() bool {
+	return e.Code == regs.QueueErrorDescRead || e.Code == regs.QueueErrorCplWrite
+}
+
+// Error is one sentence.
+func (e *QueueError) Error() string {
+	text := fmt.Sprintf("%s stopped by the NIC: %v", e.Queue, e.Code)
+	if cause, ok := queueCauses[e.Code]; ok {
+		text += ", " + cause
+	}
+	if e.DMA() {
+		text += ": " + ErrDMA.Error()
+	}
+	return text
+}
+
+// Unwrap makes errors.Is(err, ErrStopped) hold, and errors.Is(err, ErrDMA) where
+// DMA does.
+func (e *QueueError) Unwrap() []error {
+	if e.DMA() {
+		return []error{ErrStopped, ErrDMA}
+	}
+	return []error{ErrStopped}
+}
+
+// DescriptorError says what became of one descriptor that was not carried out. The
+// queue goes on.
+type DescriptorError struct{ Status Status }
+
+// descriptorCauses are what is wrapped by a status.
+var descriptorCauses = map[Status]error{
+	DMARead:     ErrDMA,
+	DMAWrite:    ErrDMA,
+	StaleHandle: ErrStaleHandle,
+	Aborted:     ErrStopped,
+	BadLength:   ErrInvalid,
+	BadOffset:   ErrInvalid,
+	Truncated:   ErrBuffer,
+}
+
+// Error is one sentence.
+func (e *DescriptorError) Error() string {
+	text := fmt.Sprintf("descriptor completed with %v", e.Status)
+	if cause := descriptorCauses[e.Status]; cause != nil {
+		text += ": " + cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause: ErrDMA of DMARead and DMAWrite, ErrStaleHandle,
+// ErrStopped of Aborted, ErrInvalid of BadLength and BadOffset, ErrBuffer of
+// Truncated, nil of others.
+func (e *DescriptorError) Unwrap() error { return descriptorCauses[e.Status] }

@@ -300,7 +300,10 @@ func TestSentences(t *testing.T) {
 	}{
 		{refuse("add SA", "Key", "15 bytes", "16 or 32 bytes", ErrInvalid), "add SA: Key 15 bytes: invalid value, allowed: 16 or 32 bytes"},
 		{&RefusedError{Op: "add SA", Field: "slot", Asked: "3", Result: regs.SAResultSlotInUse, Reason: ErrHardware}, "add SA: slot 3: refused by the NIC (NIC's result SLOT_IN_USE)"},
-		{&QueueError{Queue: "TX queue 2", Code: regs.QueueErrorDescRead}, "TX queue 2 stopped by the NIC: DESC_READ"},
+		{&QueueError{Queue: "TX queue 2", Code: regs.QueueErrorDescRead}, "TX queue 2 stopped by the NIC: DESC_READ, it could not read descriptors: access to host memory was refused"},
+		{&QueueError{Queue: "RX queue 0", Code: regs.QueueErrorBadTail}, "RX queue 0 stopped by the NIC: BAD_TAIL, the tail is outside the ring"},
+		{DMAWrite.Err(), "descriptor completed with DMA_WRITE: access to host memory was refused"},
+		{OffloadOff.Err(), "descriptor completed with OFFLOAD_OFF"},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
@@ -311,6 +314,31 @@ func TestSentences(t *testing.T) {
 	}
 	if Aborted.String() != "ABORTED" || Truncated.String() != "TRUNCATED" {
 		t.Errorf("statuses %v, %v", Aborted, Truncated)
+	}
+}
+
+// TestDMAErrors: callers tell a refused access to memory from everything else.
+func TestDMAErrors(t *testing.T) {
+	if err := OK.Err(); err != nil {
+		t.Errorf("OK is the error %v", err)
+	}
+	for _, c := range []struct {
+		err          error
+		dma, stopped bool
+	}{
+		{&QueueError{Code: regs.QueueErrorDescRead}, true, true},
+		{&QueueError{Code: regs.QueueErrorCplWrite}, true, true},
+		{&QueueError{Code: regs.QueueErrorBadTail}, false, true},
+		{&QueueError{Code: regs.QueueErrorBadConfig}, false, true},
+		{DMARead.Err(), true, false},
+		{DMAWrite.Err(), true, false},
+		{Aborted.Err(), false, true},
+		{BadLength.Err(), false, false},
+		{OffloadOff.Err(), false, false},
+	} {
+		if errors.Is(c.err, ErrDMA) != c.dma || errors.Is(c.err, ErrStopped) != c.stopped {
+			t.Errorf("%v: ErrDMA %v, ErrStopped %v", c.err, errors.Is(c.err, ErrDMA), errors.Is(c.err, ErrStopped))
+		}
 	}
 }
 

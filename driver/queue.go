@@ -40,6 +40,14 @@ func (s Status) String() string {
 	return regs.CompletionStatus(s).String()
 }
 
+// Err returns nil for OK and a *DescriptorError otherwise.
+func (s Status) Err() error {
+	if s == OK {
+		return nil
+	}
+	return &DescriptorError{s}
+}
+
 // completionSize is the bytes of a descriptor and of a completion.
 const completionSize = 16
 

@@ -56,6 +56,9 @@ func testFrameBusErrors(t *testing.T, h Harness) {
 		if done[i].Status != want {
 			t.Errorf("frame %d: %v, want %v", i, done[i].Status, want)
 		}
+		if err := done[i].Status.Err(); errors.Is(err, driver.ErrDMA) != (want == driver.DMARead) {
+			t.Errorf("frame %d: error %v", i, err)
+		}
 	}
 	frames := b.onWire(t, 2)
 	same(t, "frame before", frames[0], good)
@@ -151,6 +154,9 @@ func testRingBusErrors(t *testing.T, h Harness) {
 			var failed *driver.QueueError
 			if err := wait(ctx); !errors.As(err, &failed) || failed.Code != c.code || failed.Queue != c.name {
 				t.Fatalf("error %v, want %v", err, c.code)
+			}
+			if !errors.Is(failed, driver.ErrDMA) || !errors.Is(failed, driver.ErrStopped) {
+				t.Errorf("error %v is not one of memory", failed)
 			}
 			b.takeFaults(t, c.write)
 			if s := b.send(t, 1, b.packet(t, frame)); s != driver.OK {
