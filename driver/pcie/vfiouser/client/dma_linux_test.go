@@ -4,8 +4,10 @@ package client
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -337,18 +339,20 @@ func TestUnmapRefused(t *testing.T) {
 func TestFlood(t *testing.T) {
 	const size = 1 << 20
 	m, _ := memory(t, size)
-	flood := 20
+	var flood atomic.Int32
+	flood.Store(20)
 	done := make(chan bool, 1)
 	c, _, _ := dmaServer(t, Options{Timeout: 5 * time.Second}, handlers{protocol.CommandRegionRead: func(p *peer, asked message) {
-		for i := range flood {
+		commands := int(flood.Load())
+		for i := range commands {
 			p.send(deviceRead(uint16(i), 0x100000, size))
 		}
-		good(p, asked)
-		if flood > 20 {
-			done <- true
+		if commands > 20 {
+			<-done // and reads nothing
 			return
 		}
-		for i := range flood {
+		good(p, asked)
+		for i := range commands {
 			r, err := p.next()
 			if err != nil || r.ID != uint16(i) || len(r.payload) != 16+size || r.payload[15+size] != 9 {
 				t.Errorf("reply %d: %+v, error %v", i, r.Header, err)
@@ -363,9 +367,12 @@ func TestFlood(t *testing.T) {
 	<-done
 	ok(t, c.Read(1, 0, make([]byte, 4)))
 	<-done
-	flood = 2 * maxQueued / size
+	flood.Store(2 * maxQueued / size)
 	within(t, "Read", func() { wants(t, "read", c.Read(0, 0, make([]byte, 4)), ErrGone) })
-	<-done
+	if !errors.Is(c.Err(), protocol.ErrProtocol) {
+		t.Errorf("connection ended because of %v", c.Err())
+	}
+	done <- true
 }
 
 // TestLatePosts: a caller that is held up sending does not keep others from

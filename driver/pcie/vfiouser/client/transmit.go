@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/espalier-nic/espalier/driver/pcie/vfiouser/protocol"
 )
 
 // maxQueued is how many bytes of replies may wait for a server that does not read.
@@ -133,7 +135,7 @@ func (c *Client) queue(message []byte, first bool) error {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	if c.out.queued += len(message); c.out.queued > maxQueued {
-		return fmt.Errorf("server sends commands and does not read the replies: %w", ErrTimeout)
+		return fmt.Errorf("%w: server sends commands and does not read the replies", protocol.ErrProtocol)
 	}
 	at := len(c.out.queue)
 	if first {

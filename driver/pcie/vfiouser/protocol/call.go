@@ -123,6 +123,9 @@ func (c *Conn) call(ctx context.Context, command Command, payload []byte, fds []
 		c.whenIdle = append(c.whenIdle, later)
 	}
 	c.changed.Broadcast() // the reader may wait for the handler no more
+	if !c.jobs.reading {
+		c.jobs.wake() // somebody must read the reply
+	}
 	c.mu.Unlock()
 
 	if later == nil {

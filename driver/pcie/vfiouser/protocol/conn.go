@@ -30,21 +30,22 @@ type Options struct {
 	// ends the connection before anything is read of it.
 	MaxDataXferSize int
 	// Handle gets the peer's commands, one at a time and in the order in which
-	// they came, on one goroutine. It may take as long as it needs: replies are
-	// received meanwhile. Nil: all are refused.
+	// they came. It may take as long as it needs: replies are received
+	// meanwhile. Nil: all are refused.
 	Handle func(*Request)
 }
 
 // Conn is one end of a vfio-user connection. Methods may be called from several
 // goroutines at once.
 //
-// A Conn has one goroutine that reads and one that runs Options.Handle. The reader
-// never waits for the handler while a reply is awaited, so that both parties may
-// have commands under way at once.
+// A Conn has two goroutines that share two jobs, see worker.go: reading and running
+// Options.Handle. The reader never waits for the handler while a reply is awaited,
+// so that both parties may have commands under way at once.
 type Conn struct {
-	socket  *net.UnixConn
+	socket  *stream // nil if it could not be taken over
 	options Options
-	control []byte
+	control []byte           // the reader's
+	header  [HeaderSize]byte // the reader's
 
 	writing sync.Mutex
 	out     []byte // guarded by writing
@@ -61,9 +62,10 @@ type Conn struct {
 	// err is why the connection has ended.
 	err error
 
-	ended    chan struct{} // closed once err is set
-	received chan struct{} // closed when the reader runs no more
-	handled  chan struct{} // closed when neither reader nor handler do
+	jobs jobs
+
+	ended   chan struct{} // closed once err is set
+	handled chan struct{} // closed when both workers have ended
 }
 
 // NewConn takes over a connected socket, which belongs to the Conn from then on.
@@ -79,17 +81,19 @@ func NewConn(socket *net.UnixConn, options Options) *Conn {
 		options.Handle = func(*Request) {}
 	}
 	c := &Conn{
-		socket:   socket,
-		options:  options,
-		control:  make([]byte, controlSize),
-		waiting:  waitTable{calls: make(map[uint16]*call)},
-		ended:    make(chan struct{}),
-		received: make(chan struct{}),
-		handled:  make(chan struct{}),
+		options: options,
+		control: make([]byte, controlSize),
+		waiting: waitTable{calls: make(map[uint16]*call)},
+		jobs:    jobs{kick: make(chan struct{}, 1)},
+		ended:   make(chan struct{}),
+		handled: make(chan struct{}),
 	}
 	c.changed.L = &c.mu
-	go c.read()
-	go c.handle()
+	var err error
+	if c.socket, err = newStream(socket); err != nil {
+		c.end(err)
+	}
+	c.startWorkers()
 	return c
 }
 
@@ -100,6 +104,9 @@ func (c *Conn) Close() error {
 	c.mu.Lock()
 	c.queue.drop()
 	c.mu.Unlock()
+	if c.socket == nil {
+		return nil
+	}
 	return c.socket.Close()
 }
 
@@ -129,6 +136,7 @@ func (c *Conn) end(reason error) {
 	c.err = reason
 	close(c.ended)
 	c.changed.Broadcast()
+	c.jobs.wake()
 }
 
 // closedError is the error of operations on a connection that has ended.
@@ -139,24 +147,21 @@ func (c *Conn) closedError() error {
 	return ErrClosed
 }
 
-// read takes in messages until the connection ends.
-func (c *Conn) read() {
-	defer close(c.received)
-	for {
-		h, fds, err := c.readHeader()
-		if err == nil {
-			err = c.readMessage(h, fds)
-		}
-		if err != nil {
-			reason := readReason(err)
-			c.end(reason)
-			if reason != io.EOF {
-				// The peer learns of it, and nobody is held up by a peer that
-				// does not take in what is sent to it.
-				_ = c.socket.Close()
-			}
-			return
-		}
+// readOne takes in one message and passes it on. An error ends the connection.
+func (c *Conn) readOne() {
+	h, fds, err := c.readHeader()
+	if err == nil {
+		err = c.readMessage(h, fds)
+	}
+	if err == nil {
+		return
+	}
+	reason := readReason(err)
+	c.end(reason)
+	if reason != io.EOF {
+		// The peer learns of it, and nobody is held up by a peer that does not
+		// take in what is sent to it.
+		_ = c.socket.Close()
 	}
 }
 
@@ -171,10 +176,9 @@ func readReason(err error) error {
 // readHeader reads exactly one header, since descriptors belong to the message on
 // whose header they ride.
 func (c *Conn) readHeader() (Header, Descriptors, error) {
-	var buf [HeaderSize]byte
 	var fds Descriptors
-	for got := 0; got < len(buf); {
-		n, nc, flags, _, err := c.socket.ReadMsgUnix(buf[got:], c.control)
+	for got := 0; got < len(c.header); {
+		n, nc, flags, err := c.socket.readMsg(c.header[got:], c.control)
 		if nc > 0 {
 			var parseErr error
 			if fds, parseErr = appendDescriptors(fds, c.control[:nc]); parseErr != nil {
@@ -195,7 +199,7 @@ func (c *Conn) readHeader() (Header, Descriptors, error) {
 		}
 		got += n
 	}
-	h, err := ParseHeader(buf[:])
+	h, err := ParseHeader(c.header[:])
 	if limit := uint64(c.options.MaxDataXferSize) + xferOverhead; err == nil && uint64(h.Size) > limit {
 		err = &SizeError{Item: h.Command.String() + " message", Size: uint64(h.Size), Min: HeaderSize, Max: limit}
 	}
@@ -222,28 +226,12 @@ func (c *Conn) readMessage(h Header, fds Descriptors) error {
 	return c.enqueue(m)
 }
 
-// handle runs the handler on the commands in the queue.
-func (c *Conn) handle() {
-	defer close(c.handled)
-	defer func() { <-c.received }()
-	for {
-		c.mu.Lock()
-		for c.queue.empty() && c.err == nil {
-			c.changed.Wait()
-		}
-		m := c.queue.pop()
-		if m != nil {
-			c.changed.Broadcast()
-		}
-		c.mu.Unlock()
-		if m == nil {
-			return
-		}
-		r := &Request{conn: c, message: m, Header: m.header, Payload: m.payload, FDs: m.fds}
-		c.options.Handle(r)
-		_ = r.ReplyError(EINVAL) // no effect if it was answered
-		m.release()
-	}
+// handle runs the handler on a command.
+func (c *Conn) handle(m *message) {
+	r := &Request{conn: c, message: m, Header: m.header, Payload: m.payload, FDs: m.fds}
+	c.options.Handle(r)
+	_ = r.ReplyError(EINVAL) // no effect if it was answered
+	m.release()
 }
 
 // send writes one message.
@@ -260,18 +248,15 @@ func (c *Conn) write(h Header, payload []byte, fds []int) error {
 	}
 	h.Size = uint32(HeaderSize + len(payload))
 	c.out = append(h.Append(c.out[:0]), payload...)
-	sent := 0
+	var control []byte
 	if len(fds) > 0 {
-		n, _, err := c.socket.WriteMsgUnix(c.out, controlMessage(fds), nil)
-		if err != nil {
-			return c.sendError(h, err)
-		}
-		sent = n
+		control = controlMessage(fds)
 	}
-	if sent < len(c.out) {
-		if _, err := c.socket.Write(c.out[sent:]); err != nil {
-			return c.sendError(h, err)
-		}
+	if c.socket == nil {
+		return c.closedError()
+	}
+	if err := c.socket.writeMsg(c.out, control); err != nil {
+		return c.sendError(h, err)
 	}
 	return nil
 }

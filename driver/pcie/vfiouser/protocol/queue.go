@@ -78,8 +78,7 @@ func (c *Conn) enqueue(m *message) error {
 		c.yieldToPeer()
 	}
 	c.queue.push(m)
-	c.changed.Broadcast()
-	return nil
+	return nil // the reader handles it next, if nobody handles another
 }
 
 // sendAnswer answers one of the peer's commands. The command counts as answered just
