@@ -7,7 +7,8 @@
 #   scripts/setup.sh soak    that, and clang for its fuzzer
 #   scripts/setup.sh regs    what `make regs` uses
 # Debian packages go where Debian puts them (needs root or sudo), Python
-# packages into build/venv, the control processor's core into build/third_party.
+# packages into build/venv, the control processor's core into build/third_party,
+# the virtual machine's QEMU and kernel into the user's cache folder.
 # Says in one line what it installs, and stops with one sentence when it cannot.
 # Does nothing, fast, when nothing is missing.
 set -euo pipefail
@@ -75,3 +76,10 @@ if [ "$what" != run ]; then
 fi
 
 if [ "$what" != regs ]; then scripts/fetch-picorv32.sh; fi
+
+# The virtual machine's QEMU and kernel, which go into the user's cache folder.
+# Tests that need them fail by themselves and say why, or are skipped with
+# ALLOW_SKIP=1, so that all others can still be run.
+case $what in
+  test | soak) go run ./cmd/espalier vm prepare || echo "setup: the tests that need a virtual machine will fail, or are skipped with ALLOW_SKIP=1" >&2 ;;
+esac

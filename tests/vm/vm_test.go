@@ -75,6 +75,7 @@ type session struct {
 	cmd            *exec.Cmd
 	mark, temp     string
 	stdout, stderr output
+	done           chan struct{} // closed when it has ended
 }
 
 // espalierVM starts espalier vm with the arguments, in a folder of its own.
@@ -88,7 +89,7 @@ func espalierVM(t *testing.T, stdin string, args ...string) *session {
 // startVM does it with the folder for temporary files temp, and more environment.
 func startVM(t *testing.T, temp, stdin string, env []string, args ...string) *session {
 	t.Helper()
-	s := &session{t: t, temp: temp}
+	s := &session{t: t, temp: temp, done: make(chan struct{})}
 	s.cmd = exec.Command(program, append([]string{"vm"}, args...)...)
 	s.cmd.Dir = t.TempDir()
 	s.mark = mark + s.cmd.Dir // no other has that
@@ -97,11 +98,13 @@ func startVM(t *testing.T, temp, stdin string, env []string, args ...string) *se
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		s.cmd.Wait()
+		close(s.done)
+	}()
 	t.Cleanup(func() {
-		if s.cmd.ProcessState == nil {
-			s.cmd.Process.Kill()
-			s.cmd.Wait()
-		}
+		s.cmd.Process.Kill() // it may have ended
+		<-s.done
 	})
 	return s
 }
@@ -109,13 +112,8 @@ func startVM(t *testing.T, temp, stdin string, env []string, args ...string) *se
 // wait waits for its end and answers the exit code.
 func (s *session) wait() int {
 	s.t.Helper()
-	done := make(chan struct{})
-	go func() {
-		s.cmd.Wait()
-		close(done)
-	}()
 	select {
-	case <-done:
+	case <-s.done:
 	case <-time.After(5 * time.Minute):
 		s.t.Fatalf("espalier vm has not ended after 5 minutes; it said:\n%s", s.stderr.String())
 	}
@@ -170,12 +168,19 @@ func (s *session) nothingLeft() {
 	}
 }
 
-// until waits until what is true of the session.
+// until waits until something is true of the session.
 func (s *session) until(what string, is func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !is(); {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("waited 3 minutes for: %s; it said:\n%s", what, s.stderr.String())
+		}
+		select {
+		case <-s.done:
+			if !is() {
+				s.t.Fatalf("espalier vm ended before: %s; it said:\n%s", what, s.stderr.String())
+			}
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
@@ -267,7 +272,11 @@ func TestKilled(t *testing.T) {
 	s.process("qemu-system")
 	s.cmd.Process.Kill()
 	s.wait()
-	s.until("the end of what it started", func() bool { return len(s.processes()) == 0 })
+	for deadline := time.Now().Add(10 * time.Second); len(s.processes()) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("left running: %v", s.processes())
+		}
+	}
 	if left, _ := os.ReadDir(s.temp); len(left) == 0 {
 		t.Fatal("nothing is left for the next one to remove")
 	}
