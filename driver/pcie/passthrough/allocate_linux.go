@@ -61,8 +61,13 @@ func allocatePages(size, flags int) (_ file, err error) {
 	if err := unix.Ftruncate(m.fd, int64(length)); err != nil {
 		return file{}, fmt.Errorf("size a memory file: %w", err)
 	}
-	// All pages now: later there would be no error but a signal.
-	if err := unix.Fallocate(m.fd, 0, 0, int64(length)); err != nil {
+	// All pages now: later there would be no error but a signal. One that comes
+	// meanwhile, as Go's runtime sends them, only interrupts.
+	err = unix.EINTR
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Fallocate(m.fd, 0, 0, int64(length))
+	}
+	if err != nil {
 		return file{}, fmt.Errorf("fill a memory file: %w", err)
 	}
 	if m.mapping, err = unix.Mmap(m.fd, 0, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
