@@ -55,12 +55,17 @@ func (b *Buffer) takeBack() { b.owner.Store(ownerCaller) }
 // be called from several goroutines at once and never allocate.
 type Pool struct {
 	fn     pcie.Function
-	memory *pcie.Memory
+	blocks []*pcie.Memory // nil after Close
 	all    []Buffer
 
 	mu   sync.Mutex
 	free []*Buffer // a stack: what was used last is warmest
 }
+
+// poolBlock is the largest piece of memory in bytes that a pool asks for where it
+// cannot have all in one: the usual hugepage, which is as much as is contiguous
+// without an IOMMU.
+const poolBlock = 2 << 20
 
 // NewPool allocates count buffers of size bytes each, 64-byte aligned, in memory
 // that fn's device can reach.
@@ -69,21 +74,38 @@ func NewPool(fn pcie.Function, count, size int) (*Pool, error) {
 		return nil, fmt.Errorf("pool of %d buffers of %d bytes: at least one of 1 to %d bytes is allowed: %w", count, size, 1<<16-1, ErrInvalid)
 	}
 	stride := (size + bufferAlign - 1) / bufferAlign * bufferAlign
-	memory, err := fn.AllocDMA(count * stride)
-	if err != nil {
-		return nil, fmt.Errorf("pool of %d buffers of %d bytes: %w", count, size, err)
+	p := &Pool{fn: fn, all: make([]Buffer, count), free: make([]*Buffer, 0, count)}
+	perBlock := count
+	err := p.allocate(perBlock, stride)
+	if errors.Is(err, pcie.ErrNoMemory) && count*stride > poolBlock {
+		perBlock = poolBlock / stride
+		err = p.allocate(perBlock, stride)
 	}
-	p := &Pool{fn: fn, memory: memory, all: make([]Buffer, count), free: make([]*Buffer, 0, count)}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("pool of %d buffers of %d bytes: %w", count, size, err), p.Close())
+	}
 	for i := range p.all {
-		b := &p.all[i]
-		b.bytes = memory.Bytes[i*stride : i*stride+size : i*stride+size]
-		b.iova = memory.IOVA + uint64(i*stride)
+		b, memory, at := &p.all[i], p.blocks[i/perBlock], i%perBlock*stride
+		b.bytes = memory.Bytes[at : at+size : at+size]
+		b.iova = memory.IOVA + uint64(at)
 		b.pool = p
 	}
 	for i := range p.all {
 		p.free = append(p.free, &p.all[count-1-i])
 	}
 	return p, nil
+}
+
+// allocate allocates memory for all buffers in blocks of perBlock of them.
+func (p *Pool) allocate(perBlock, stride int) error {
+	for left := len(p.all); left > 0; left -= perBlock {
+		m, err := p.fn.AllocDMA(min(left, perBlock) * stride)
+		if err != nil {
+			return err
+		}
+		p.blocks = append(p.blocks, m)
+	}
+	return nil
 }
 
 // Get takes a buffer, or returns nil when none is left. Its contents are
@@ -141,17 +163,16 @@ func (p *Pool) Free() int {
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.memory == nil {
-		return nil
+	var errs []error
+	for _, m := range p.blocks {
+		if err := p.fn.FreeDMA(m); !errors.Is(err, pcie.ErrClosed) { // closing the function has freed it
+			errs = append(errs, err)
+		}
 	}
-	err := p.fn.FreeDMA(p.memory)
 	for i := range p.all {
 		p.all[i].bytes = nil
 		p.all[i].owner.Store(ownerPool)
 	}
-	p.memory, p.free = nil, nil
-	if errors.Is(err, pcie.ErrClosed) {
-		return nil // closing the function has freed it
-	}
-	return err
+	p.blocks, p.free = nil, nil
+	return errors.Join(errs...)
 }

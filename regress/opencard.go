@@ -10,6 +10,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/sysfs"
 	"github.com/espalier-nic/espalier/driver/pcie/vfio"
 	"github.com/espalier-nic/espalier/driver/pcie/vfiouser"
 )
@@ -21,12 +22,11 @@ var (
 	openVFIO     = func(_ context.Context, address string, ids []discover.ID) (pcie.Function, error) {
 		return vfio.Open(address, vfio.Options{IDs: ids, Hugepages: true})
 	}
-	openSysfs = notYet
+	// That it is named as sysfs:ADDRESS is the consent; openFunction has warned.
+	openSysfs = func(_ context.Context, address string, ids []discover.ID) (pcie.Function, error) {
+		return sysfs.Open(address, sysfs.Options{IDs: ids, AcceptNoIOMMU: true})
+	}
 )
-
-func notYet(_ context.Context, name string, _ []discover.ID) (pcie.Function, error) {
-	return nil, fmt.Errorf("%s: %w", name, errors.ErrUnsupported)
-}
 
 // dialVFIOUser opens what a vfio-user server shows.
 func dialVFIOUser(_ context.Context, socket string, ids []discover.ID) (pcie.Function, error) {

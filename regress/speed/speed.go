@@ -32,10 +32,11 @@ const (
 	Simulator    Section = "sim"     // cycles per second
 	Golden       Section = "golden"  // bytes per second
 	Driver       Section = "driver"  // ns and allocations per packet
+	PCIe         Section = "pcie"    // ways to a NIC: accesses, packets, DMA
 )
 
 // Sections are all sections, in order.
-func Sections() []Section { return []Section{RTL, SA, ControlPlane, Simulator, Golden, Driver} }
+func Sections() []Section { return []Section{RTL, SA, ControlPlane, Simulator, Golden, Driver, PCIe} }
 
 // ParseSections returns the sections with these names, all for none.
 func ParseSections(names []string) ([]Section, error) {
@@ -93,6 +94,8 @@ type Options struct {
 	// Bare is the program that clocks the same simulator without the bridge
 	// (verilator/build.sh --bare); needed for Simulator.
 	Bare string
+	// PCIe is what the section of this name measures.
+	PCIe PCIeOptions
 	// Progress is called with what is measured next.
 	Progress func(what string)
 }
@@ -114,6 +117,7 @@ type Report struct {
 	Sim      *SimulatorSpeed `json:"simulator,omitempty"`
 	Golden   []GoldenSpeed   `json:"golden_model,omitempty"`
 	Driver   []DriverSpeed   `json:"driver,omitempty"`
+	PCIe     *PCIeSpeed      `json:"pcie,omitempty"`
 }
 
 // Verdict says whether a figure meets its goal.
@@ -163,6 +167,11 @@ func (r *Report) Missed() int {
 	for _, x := range r.Driver {
 		count(x.Verdict)
 	}
+	if r.PCIe != nil {
+		for _, v := range r.PCIe.verdicts() {
+			count(v)
+		}
+	}
 	return n
 }
 
@@ -205,6 +214,8 @@ func Run(ctx context.Context, opts Options) (_ *Report, err error) {
 		case Driver:
 			opts.Progress("driver")
 			r.Driver, err = MeasureDriver(ctx, opts.Quick)
+		case PCIe:
+			r.PCIe, err = MeasurePCIe(ctx, opts.PCIe, opts.Quick, opts.Progress)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("measuring %s: %w", section, err)
