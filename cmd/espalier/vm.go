@@ -64,7 +64,7 @@ this machine's own mirror, into the cache folder (ESPALIER_CACHE, by default the
 folder); the first use fetches them (65 MB), or "espalier vm prepare".
 
 --wire is as for "espalier serve", or "guest": the other end of each card's Ethernet wire is a
-network interface of the guest, eth0 for the first card.
+network interface of the guest, eth0 for the first card. Those of --net come after them.
 
 When the guest or the card fails, the exit code is 2 and the error says how.`,
 		Example: `  espalier vm -- espalier run tests/captures/http.pcap
@@ -297,14 +297,16 @@ func serveForGuest(ctx context.Context, cancel context.CancelCauseFunc, s *setti
 	if len(wires) == 1 && wires[0] == wireGuest {
 		wires = slices.Repeat(wires, nics)
 	}
+	var ends []string
 	for i, wire := range wires {
 		if wire == wireGuest {
 			socket := filepath.Join(dir, fmt.Sprintf("wire%d.sock", i))
 			wire = "stream-listen:" + socket
-			config.Networks = append(config.Networks, socket)
+			ends = append(ends, socket)
 		}
 		argv = append(argv, "--"+keyWire, wire)
 	}
+	config.Networks = append(ends, config.Networks...)
 	argv = append(argv, serveSettings(s)...)
 	var log io.Writer
 	if config.Log != nil {

@@ -8,8 +8,12 @@ package vm
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -235,6 +239,50 @@ func TestCards(t *testing.T) {
 		t.Errorf("last line of the standard error is %q (%v), want JSON with boot and exit_code", lines[len(lines)-1], err)
 	}
 	s.nothingLeft()
+}
+
+// TestNetworks: the wire of a card ends in the guest's first interface, a socket of
+// this machine at the one after it.
+func TestNetworks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "net.sock")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	const frame = "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x88\xb5a frame out of the guest, and no other is like it"
+	got := make(chan error, 1)
+	go func() {
+		connection, err := listener.Accept()
+		if err != nil {
+			got <- err
+			return
+		}
+		defer connection.Close()
+		for { // the kernel sends some of its own
+			var size uint32
+			if err := binary.Read(connection, binary.BigEndian, &size); err != nil {
+				got <- err
+				return
+			}
+			text := make([]byte, size)
+			if _, err := io.ReadFull(connection, text); err != nil || string(text) == frame {
+				got <- err
+				return
+			}
+		}
+	}()
+	s := espalierVM(t, "", "--device", "gonic", "--nics", "1", "--wire", "guest", "--net", "stream:"+path, "--",
+		"sh", "-c", `cat /sys/class/net/eth0/address /sys/class/net/eth1/address && "$0" send eth1 "$1"`, static, hex.EncodeToString([]byte(frame)))
+	if code := s.wait(); code != 0 {
+		t.Fatalf("exit code %d; it said:\n%s", code, s.stderr.String())
+	}
+	if err := <-got; err != nil {
+		t.Errorf("the frame has not come: %v", err)
+	}
+	if got := s.stdout.String(); got != "52:54:00:65:73:01\n52:54:00:65:73:02\n" {
+		t.Errorf("addresses of the guest's interfaces: %q", got)
+	}
 }
 
 // TestInterrupt: a command may tidy up, and then nothing is left of it.
