@@ -80,6 +80,9 @@ func (c *Client) IRQ(index int) (IRQ, error) {
 		return IRQ{}, err
 	}
 	i, err := protocol.ParseIRQInfo(reply[:cl.got])
+	if err == nil && i.Index != uint32(index) {
+		err = fmt.Errorf("interrupt index %d is described as index %d: %w", index, i.Index, protocol.ErrProtocol)
+	}
 	if err == nil && i.Count > maxVectors {
 		err = fmt.Errorf("interrupt index %d with %d vectors, believed are up to %d: %w", index, i.Count, maxVectors, protocol.ErrProtocol)
 	}

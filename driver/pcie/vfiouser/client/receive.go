@@ -205,10 +205,11 @@ func (c *Client) readReply(h protocol.Header, size uint32, deadline time.Time) (
 	}
 	broken := err
 	if err == errDeadline {
-		err = ErrTimeout
+		err = fmt.Errorf("the reply to %s is not complete: %w", cl.command, ErrTimeout)
 	}
 	if err != nil {
-		fault = fmt.Errorf("vfio-user: %w: %w", ErrGone, err)
+		c.end(err) // unless it has ended for another reason, which counts then
+		fault = c.Err()
 	}
 	c.mu.Lock()
 	cl.finish(fault)

@@ -88,6 +88,10 @@ func (c *Client) askRegion(index int) (*region, error) {
 		closeFDs(fds)
 		info, fds, err = c.regionInfo(index, info.ArgSize)
 	}
+	if err == nil && info.Index != uint32(index) {
+		closeFDs(fds)
+		err = fmt.Errorf("vfio-user: %s: %w: region %d is described as region %d", protocol.CommandRegionInfo, protocol.ErrProtocol, index, info.Index)
+	}
 	if err != nil {
 		return nil, err
 	}
