@@ -29,6 +29,9 @@ func (c DeviceConfig) openCards(ctx context.Context, a, b target, opts driver.Op
 			return nil, err
 		}
 		undo.add(devices[i].Close)
+		if t.kind == kindSysfs {
+			c.Warn = nil // once is enough
+		}
 	}
 	bed := &Bed{
 		Device: fmt.Sprintf("%v to %v", a, b), RealTime: true, ShortestFrame: ethernetMinimum,

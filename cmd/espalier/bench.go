@@ -49,14 +49,18 @@ func newBenchCommand(s *settings) *cobra.Command {
   sim     cycles per second through driver and bridge, against a bare loop in C++
   golden  bytes per second of the golden model, against Go's AES-GCM
   driver  time and allocations per packet, against the Go NIC with encryption off
+  pcie    register accesses and packets per second of the NIC in Go and of the RTL: in this process,
+          behind a vfio-user socket of another, and as a card of a guest ("espalier vm"); the simulated
+          clock behind the socket; DMA by descriptor against memcpy. With --device CARD: that card
 
 Cycle figures are exact and the same on every machine. Times are processor time of the thread
-that works, medians of alternating rounds. Goals marked * are this project's own guesses between
+that works, medians of alternating rounds; those of pcie, where two processes work, are wall clock time. Goals marked * are this project's own guesses between
 those that were set.
 
 Writes ` + benchFile + ` and ` + benchPage + ` to the folder of --out. A goal that is missed is reported, and no failure.`,
 		Example: `  espalier bench
   espalier bench --quick --only rtl,sa
+  espalier bench --only pcie --device 0000:03:00.0
   espalier bench --json --only golden > golden.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,7 +73,7 @@ Writes ` + benchFile + ` and ` + benchPage + ` to the folder of --out. A goal th
 	flags := cmd.Flags()
 	flags.String(keyOut, "out/bench", "folder for the results; earlier ones there are replaced")
 	flags.Bool(keyQuick, false, "fewer packets and rounds, for a look")
-	flags.StringSlice(keyOnly, nil, "only these of rtl, sa, control, sim, golden, driver")
+	flags.StringSlice(keyOnly, nil, "only these of rtl, sa, control, sim, golden, driver, pcie")
 	flags.String(keyBare, "", "program of `verilator/build.sh --bare` for the same library (default: build it)")
 	flags.String(keyWindowLibrary, "", "simulator library without a control processor, for sa (default: build it)")
 	s.learn(flags)
@@ -121,6 +125,11 @@ func (s *settings) findSimulator(ctx context.Context, log io.Writer, opts *speed
 	opts.Bare = s.viper.GetString(keyBare)
 	needs := func(sections ...speed.Section) bool {
 		return slices.ContainsFunc(sections, func(section speed.Section) bool { return slices.Contains(opts.Sections, section) })
+	}
+	if needs(speed.PCIe) {
+		if opts.PCIe, err = s.pcieTargets(config, opts.Quick, log); err != nil {
+			return err
+		}
 	}
 	if needs(speed.Simulator) && opts.Bare == "" {
 		if config.Library != "" || config.Device != "sim" {

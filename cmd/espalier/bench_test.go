@@ -68,6 +68,7 @@ func TestBenchBadInput(t *testing.T) {
 		"section":         {[]string{"--only", "rlt"}, `section of the benchmark is "rlt", nearest is "rtl"`},
 		"device":          {[]string{"--only", "control", "--device", "gonic"}, `device is "gonic", which is no simulated RTL`},
 		"library":         {[]string{"--only", "sa", "--window-library", "nowhere.so"}, "simulator nowhere.so: file does not exist"},
+		"no simulator":    {[]string{"--only", "pcie", "--sim-library", "nowhere.so"}, "simulator nowhere.so: file does not exist"},
 		"which bare loop": {[]string{"--only", "sim", "--sim-library", "nowhere.so"}, "--bare does not name it"},
 		"results folder":  {[]string{"--only", "driver", "--quick", "--out", "file/o"}, "results folder file/o cannot be made"},
 	} {

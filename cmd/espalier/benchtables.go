@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/espalier-nic/espalier/driver/pcie/discover"
 	"github.com/espalier-nic/espalier/regress/speed"
 )
 
@@ -36,11 +37,24 @@ func benchTables(r *speed.Report) []table.Writer {
 	if len(r.Driver) > 0 {
 		tables = append(tables, driverTable(r.Driver))
 	}
+	if r.PCIe != nil {
+		tables = append(tables, pcieTables(r.PCIe)...)
+	}
 	return tables
 }
 
-// benchVerdict is the last line.
+// benchVerdict is the last line, and before it what could not be measured.
 func benchVerdict(r *speed.Report) string {
+	text := ""
+	if r.PCIe != nil {
+		for _, what := range r.PCIe.NotMeasured {
+			text += "NOT MEASURED: " + what + "\n"
+		}
+	}
+	return text + goalVerdict(r)
+}
+
+func goalVerdict(r *speed.Report) string {
 	if n := r.Missed(); n > 0 {
 		return fmt.Sprintf("goals missed: %d", n)
 	}
@@ -223,4 +237,47 @@ func driverTable(list []speed.DriverSpeed) table.Writer {
 			fmt.Sprintf("%.0f", d.Goal), d.Verdict})
 	}
 	return t
+}
+
+// pcieTables are those of the ways to a NIC.
+func pcieTables(s *speed.PCIeSpeed) []table.Writer {
+	t := benchTable("Ways to a NIC, wall clock time", 2, table.Row{
+		"NIC", "way", "register read\nus", "goal", "", "posted write\nus", "goal", "", "packets/s\ninner 64", "packets/s\ninner 1518", "open to ready\ns", "guest's boot\ns"})
+	for _, w := range s.Ways {
+		boot := ""
+		if w.Boot > 0 {
+			boot = fmt.Sprintf("%.1f", w.Boot)
+		}
+		t.AppendRow(table.Row{w.NIC, w.Way, fmt.Sprintf("%.2f", w.Read), limitText(w.ReadGoal), w.ReadVerdict, fmt.Sprintf("%.2f", w.Write), limitText(w.WriteGoal), w.WriteVerdict,
+			fmt.Sprintf("%.0f", w.Small), fmt.Sprintf("%.0f", w.Large), fmt.Sprintf("%.2f", w.Open), boot})
+	}
+	tables := []table.Writer{t}
+	if c := s.Clock; c != nil {
+		t := benchTable(fmt.Sprintf("Simulated clock under traffic, median of %d rounds in turns", c.Rounds), 1, table.Row{"", "measured", "goal", ""})
+		t.AppendRow(table.Row{"cycles/s in process", fmt.Sprintf("%.0f", c.InProcess), "", ""})
+		t.AppendRow(table.Row{"cycles/s behind vfio-user", fmt.Sprintf("%.0f", c.Served), "", ""})
+		t.AppendRow(table.Row{"ratio", fmt.Sprintf("%.3f", c.Ratio), fmt.Sprintf("%.2f", c.Goal), c.Verdict})
+		tables = append(tables, t)
+	}
+	if len(s.DMA) > 0 {
+		t := benchTable("DMA by descriptor (vfio-user server), GB/s", 1, table.Row{"block", "read", "memcpy", "ratio", "write", "memcpy", "ratio", "goal", ""})
+		for _, d := range s.DMA {
+			goal := ""
+			if d.Goal > 0 {
+				goal = goalText(d.Goal, true)
+			}
+			t.AppendRow(table.Row{discover.Size(uint64(d.Block)), fmt.Sprintf("%.2f", d.Read/1e9), fmt.Sprintf("%.2f", d.ReadCopy/1e9), fmt.Sprintf("%.2f", d.ReadRatio),
+				fmt.Sprintf("%.2f", d.Write/1e9), fmt.Sprintf("%.2f", d.WriteCopy/1e9), fmt.Sprintf("%.2f", d.WriteRatio), goal, d.Verdict})
+		}
+		tables = append(tables, t)
+	}
+	return tables
+}
+
+// limitText is a goal that must not be reached, "" for none.
+func limitText(goal float64) string {
+	if goal == 0 {
+		return ""
+	}
+	return fmt.Sprintf("< %.0f", goal)
 }

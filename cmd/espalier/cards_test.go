@@ -5,6 +5,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/espalier-nic/espalier/firmware"
+	"github.com/espalier-nic/espalier/regress/speed"
 	"github.com/espalier-nic/espalier/verilator/simbuild"
 )
 
@@ -57,6 +59,33 @@ func TestRunOnServedCards(t *testing.T) {
 				t.Errorf("serve: %v", err)
 			}
 		})
+	}
+}
+
+// TestBenchOfACard: a card is measured by itself.
+func TestBenchOfACard(t *testing.T) {
+	folder := t.TempDir()
+	s := startServe(t, folder, "--device", "gonic:window", "--socket", "nic.sock")
+	out, _, err := espalier(t, folder, "", "bench", "--quick", "--only", "pcie", "--device", "vfio-user:nic.sock")
+	if err != nil || !strings.Contains(out, "vfio-user:nic.sock") || !strings.Contains(out, "packets/s") || strings.Contains(out, "in process") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	raw, err := os.ReadFile("out/bench/bench.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report speed.Report
+	if err := json.Unmarshal(raw, &report); err != nil || !report.Complete || report.PCIe == nil || len(report.PCIe.Ways) != 1 {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	if w := report.PCIe.Ways[0]; w.Way != speed.Card || !(w.Read > 0) || !(w.Write > 0) || !(w.Small > 0) || !(w.Large > 0) || w.ReadGoal != 0 || report.Missed() != 0 {
+		t.Errorf("%+v", w)
+	}
+	if _, _, err := espalier(t, folder, "", "bench", "--quick", "--only", "pcie", "--device", "vfio-user:none.sock"); err == nil || !strings.Contains(err.Error(), "none.sock") {
+		t.Errorf("no card: %v", err)
+	}
+	if err := s.end(); err != nil {
+		t.Errorf("serve: %v", err)
 	}
 }
 

@@ -16,10 +16,24 @@ import (
 
 	"github.com/espalier-nic/espalier/firmware"
 	"github.com/espalier-nic/espalier/regress"
+	"github.com/espalier-nic/espalier/regress/speed"
+	"github.com/espalier-nic/espalier/verilator/simbuild"
 	"github.com/espalier-nic/espalier/vm/vmtest"
 )
 
 const root = "../.."
+
+// command builds the command in folder and returns its path.
+func command(t *testing.T, folder string) string {
+	t.Helper()
+	program := filepath.Join(folder, "espalier")
+	build := exec.Command("go", "build", "-o", program, "./cmd/espalier")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
 
 // guest runs shell commands in a guest with two cards, in folder, each with its
 // name before it, and returns what each has printed and ended with.
@@ -27,12 +41,7 @@ func guest(t *testing.T, folder string, steps [][2]string) map[string]outcome {
 	t.Helper()
 	vmtest.QEMU(t)
 	vmtest.Kernel(t)
-	program := filepath.Join(folder, "espalier")
-	build := exec.Command("go", "build", "-o", program, "./cmd/espalier")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := command(t, folder)
 	script := ""
 	for _, step := range steps {
 		script += "echo '=== " + step[0] + "'; { " + step[1] + "; } 2>&1; code=$?; echo; echo \"exit $code\"\n"
@@ -88,6 +97,11 @@ func TestCardsInAGuest(t *testing.T) {
 		{"not ours", "./espalier doctor --bind 0000:00:1f.0"},
 		{"bridge", run("bridge", "0000:00:1f.0")},
 		{"nobody", run("nobody", "0000:00:09.0")},
+		{"still bound", run("bound", "sysfs:"+a)},
+		{"let go", "for c in " + a + " " + b + "; do echo $c > /sys/bus/pci/devices/$c/driver/unbind || exit 1; done"},
+		{"doctor sysfs", "./espalier doctor sysfs:" + a},
+		{"two sysfs", run("two-sysfs", "sysfs:"+a+",sysfs:"+b)},
+		{"one sysfs", run("one-sysfs", "sysfs:"+b)},
 	})
 	for name, c := range map[string]struct {
 		code string
@@ -105,6 +119,12 @@ func TestCardsInAGuest(t *testing.T) {
 		"not ours": {"2", []string{"no NIC of ours"}},
 		"bridge":   {"2", []string{"0000:00:1f.0", "--pci-id"}},
 		"nobody":   {"2", []string{"0000:00:09.0", "none at this address"}},
+
+		"still bound":  {"2", []string{a, "vfio-pci"}},
+		"let go":       {"0", nil},
+		"doctor sysfs": {"0", []string{"usable: espalier run --device sysfs:" + a, "passes the card's addresses through", "no interrupts, only polling"}},
+		"two sysfs":    {"0", []string{"warning: sysfs:" + a + " is driven through sysfs: no IOMMU", "sysfs:" + a + " to sysfs:" + b, "all as the golden model says"}},
+		"one sysfs":    {"0", []string{"warning: sysfs:" + b, "all as the golden model says"}},
 	} {
 		o, ok := found[name]
 		if !ok || o.code != c.code {
@@ -115,6 +135,9 @@ func TestCardsInAGuest(t *testing.T) {
 				t.Errorf("%s lacks %q:\n%s", name, want, o.text)
 			}
 		}
+	}
+	if n := strings.Count(found["two sysfs"].text, "warning"); n != 1 {
+		t.Errorf("%d warnings:\n%s", n, found["two sysfs"].text)
 	}
 	// What the guest has written is here, and says what the table says.
 	raw, err := os.ReadFile(filepath.Join(folder, "one", "result.json"))
@@ -129,5 +152,55 @@ func TestCardsInAGuest(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(folder, name, "result.json")); err == nil {
 			t.Errorf("%s has left a result", name)
 		}
+	}
+}
+
+// TestBenchOfAllWays: every way to a NIC is measured, the guest's too.
+func TestBenchOfAllWays(t *testing.T) {
+	vmtest.QEMU(t)
+	vmtest.Kernel(t)
+	image, err := firmware.Build(firmware.Standard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), command(t, folder), "bench", "--quick", "--only", "pcie", "--json",
+		"--device", "sim:"+simbuild.Library(t, simbuild.Design{}), "--firmware", image)
+	cmd.Dir = folder
+	temporary := filepath.Join(folder, "t")
+	if err := os.Mkdir(temporary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	var diagnosis strings.Builder
+	cmd.Stderr = &diagnosis
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("espalier bench: %v\n%s", err, diagnosis.String())
+	}
+	var report speed.Report
+	if err := json.Unmarshal(out, &report); err != nil || report.PCIe == nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var ways []string
+	for _, w := range report.PCIe.Ways {
+		ways = append(ways, w.NIC+", "+w.Way)
+		if !(w.Read > 0) || !(w.Write > 0) || !(w.Small > 0) || !(w.Large > 0) || !(w.Open > 0) || (w.Boot > 0) != (w.Way == speed.InGuest) ||
+			(w.ReadGoal > 0) != (w.NIC == "Go NIC" && w.Way == speed.VFIOUser) {
+			t.Errorf("%+v", w)
+		}
+	}
+	want := "Go NIC, in process; Go NIC, vfio-user; RTL, in process; RTL, vfio-user; Go NIC, VFIO in a guest; RTL, VFIO in a guest"
+	if got := strings.Join(ways, "; "); got != want || len(report.PCIe.NotMeasured) > 0 {
+		t.Errorf("measured were %s, not measured %q", got, report.PCIe.NotMeasured)
+	}
+	if c := report.PCIe.Clock; c == nil || !(c.InProcess > 0) || !(c.Served > 0) || !(c.Ratio > 0) {
+		t.Errorf("clock: %+v", c)
+	}
+	if len(report.PCIe.DMA) != 3 {
+		t.Errorf("DMA: %+v", report.PCIe.DMA)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }
