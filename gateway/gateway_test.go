@@ -352,11 +352,12 @@ func TestSequenceEnds(t *testing.T) {
 		}
 		a, b := pairConfig(true, esn, 16, ends{outA6, outB6}, ends{inA6, inB6}, last-3)
 		sides := startPair(t, a, b, nil)
-		for range 6 {
+		const more = 1000 // than there are buffers
+		for range 3 + more {
 			sides[0].send(udp(t, inA6, inB6, 20, 0))
 		}
 		sides[1].receive(3)
-		sides[0].dropped(OutStateSeqError, 3)
+		sides[0].dropped(OutStateSeqError, more)
 		sides[0].mu.Lock()
 		if events := sides[0].events; len(events) != 1 || !strings.Contains(events[0], "0x00001001: sequence numbers are used up") {
 			t.Errorf("events %q", events)
@@ -431,24 +432,32 @@ func TestReplayAcrossLaps(t *testing.T) {
 	inside, outside := wireport.Pipe("plain")
 	port := &blockingPort{Port: inside, entered: make(chan struct{}), leave: make(chan struct{})}
 	s := startOn(t, a, port, outside, nil)
-	frame := udp(t, inB4, inA4, 20, 0)
-	inject := func(seq uint64) { s.nic.Inject(golden(t, b.SAs[0], frame, seq), false) }
+	inject := func(seq uint64, tag byte) {
+		s.nic.Inject(golden(t, b.SAs[0], udp(t, inB4, inA4, 20, tag), seq), false)
+	}
 
+	inject(7, 99) // of this lap's beginning: before the window, or after the wrap?
+	s.dropped(InStateSeqError, 1)
 	s.nic.Inject(packet(t, inB4, inA4, layers.IPProtocolICMPv4, 20, 0), false)
-	<-port.entered    // the receiver is held here while the NIC judges what follows
-	inject(1<<32 + 5) // fails in the NIC: another upper half
-	inject(6)         // of the first lap: the NIC finds it good
-	inject(1<<32 - 1) // good, late
-	inject(1<<32 + 6)
+	<-port.entered     // the receiver is held here while the NIC judges what follows
+	inject(1<<32+5, 1) // fails in the NIC: another upper half
+	inject(6, 99)      // of the first lap: the NIC finds it good
+	inject(1<<32-1, 2) // good, late
+	inject(1<<32+6, 3) //
 	close(port.leave)
 	for range 3 {
 		<-port.entered
 	}
-	s.receive(4)
-	s.dropped(InStateSeqError, 1)
-	inject(1<<32 + 7)
+	got := s.receive(4)
+	s.dropped(InStateSeqError, 2)
+	inject(1<<32+7, 4)
 	<-port.entered
-	s.receive(1)
+	got = append(got, s.receive(1)...)
+	for i, frame := range got[1:] {
+		if want := udp(t, inB4, inA4, 20, byte(i+1)); !bytes.Equal(frame, want) {
+			t.Errorf("packet %d is\n%x, want\n%x", i, frame, want)
+		}
+	}
 	s.sound()
 	if stats := s.statistics().SAs[1]; stats.Packets != 4 || stats.Sequence != 1<<32+7 || stats.Software != 2 {
 		t.Errorf("%+v", stats)
