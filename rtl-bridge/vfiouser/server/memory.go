@@ -2,10 +2,6 @@
 
 package server
 
-import (
-	"os"
-)
-
 // memory is client memory that was shared by descriptor. Offsets are from the
 // beginning of the mapping, and the caller has checked them.
 type memory interface {
@@ -13,9 +9,4 @@ type memory interface {
 	write(offset uint64, p []byte) error
 	// close gives up the memory, but not the file.
 	close()
-}
-
-// openMemory finds the way to reach size bytes at offset of a client's file.
-func openMemory(file *os.File, offset, size uint64, writable bool) (memory, error) {
-	return openFile(file, offset, size, writable)
 }

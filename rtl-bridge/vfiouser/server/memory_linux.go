@@ -13,9 +13,14 @@ import (
 	"github.com/espalier-nic/espalier/driver/pcie/vfiouser/protocol"
 )
 
-// openFile chooses between reading and writing the file, which a client that
-// shortens it cannot turn into a crash, and mapping it where that does not work.
-func openFile(file *os.File, offset, size uint64, writable bool) (memory, error) {
+// mappedFrom is the size in bytes from which a range of a client's file is mapped into
+// this process. Smaller ones are read and written by system calls: a guest with an
+// IOMMU makes and unmakes one for each page, more than a process can have mappings.
+const mappedFrom = 64 << 10
+
+// openMemory chooses how to reach a client's file. Both ways survive a client that makes
+// the file shorter.
+func openMemory(file *os.File, offset, size uint64, writable bool) (memory, error) {
 	if size == 0 || offset > math.MaxInt64 || size > math.MaxInt64-offset {
 		return nil, refusal(protocol.EINVAL, "map %#x bytes at offset %#x of a file: no such range", size, offset)
 	}
@@ -32,20 +37,40 @@ func openFile(file *os.File, offset, size uint64, writable bool) (memory, error)
 	if mode == unix.O_WRONLY || writable && mode != unix.O_RDWR || flags&unix.O_PATH != 0 {
 		return nil, refusal(protocol.EACCES, "map a client's file: its descriptor does not allow what the mapping does")
 	}
-	if stat.Mode&unix.S_IFMT == unix.S_IFREG {
-		if uint64(stat.Size) < offset+size {
-			return nil, refusal(protocol.EINVAL, "map %#x bytes at offset %#x of a file: it has only %#x", size, offset, stat.Size)
-		}
-		var fs unix.Statfs_t
-		if err := unix.Fstatfs(fd, &fs); err != nil {
-			return nil, fmt.Errorf("map a client's file: %w", err)
-		}
-		// Writes to a file opened to append go to its end, wherever they are meant.
-		if fs.Type != unix.HUGETLBFS_MAGIC && flags&unix.O_APPEND == 0 {
-			return &fileMemory{fd: fd, offset: int64(offset)}, nil
-		}
+	regular := stat.Mode&unix.S_IFMT == unix.S_IFREG
+	if regular && uint64(stat.Size) < offset+size {
+		return nil, refusal(protocol.EINVAL, "map %#x bytes at offset %#x of a file: it has only %#x", size, offset, stat.Size)
 	}
-	return openMapped(fd, offset, size, writable)
+	byCalls, err := byCalls(fd, regular, flags)
+	if err != nil {
+		return nil, err
+	}
+	if byCalls && size < mappedFrom {
+		return &fileMemory{fd: fd, offset: int64(offset)}, nil
+	}
+	m, err := openMapped(fd, offset, size, writable)
+	switch {
+	case err == nil:
+		return m, nil
+	case byCalls: // this process has as many mappings as it may
+		return &fileMemory{fd: fd, offset: int64(offset)}, nil
+	default:
+		return nil, err
+	}
+}
+
+// byCalls says whether a file can be read and written by system calls: hugetlbfs files
+// cannot be written, and writes to a file opened to append go to its end, wherever they
+// are meant.
+func byCalls(fd int, regular bool, flags int) (bool, error) {
+	if !regular || flags&unix.O_APPEND != 0 {
+		return false, nil
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return false, fmt.Errorf("map a client's file: %w", err)
+	}
+	return fs.Type != unix.HUGETLBFS_MAGIC, nil
 }
 
 // fileMemory is memory reached by pread and pwrite.
@@ -98,14 +123,13 @@ func (m *fileMemory) write(offset uint64, p []byte) error {
 
 func (m *fileMemory) close() {}
 
-// mappedMemory is memory mapped into this process: hugetlbfs files cannot be
-// written otherwise.
+// mappedMemory is memory mapped into this process, at the speed of memory.
 type mappedMemory struct {
 	whole []byte // from a page's beginning
 	bytes []byte
 }
 
-func openMapped(fd int, offset, size uint64, writable bool) (memory, error) {
+func openMapped(fd int, offset, size uint64, writable bool) (*mappedMemory, error) {
 	// Only whole (huge) pages can be mapped.
 	var fs unix.Statfs_t
 	page := uint64(os.Getpagesize())

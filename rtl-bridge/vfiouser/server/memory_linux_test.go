@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,16 +21,16 @@ import (
 // TestMemory reads and writes a client's file by both ways, from an offset that is no
 // page's beginning, and past the end of one that became shorter.
 func TestMemory(t *testing.T) {
-	const offset, size = 0x1010, 0x3000
+	const offset, size, left = 0x1010, 0x40000, 0x20000
 	for _, test := range []struct {
 		name string
 		open func(f *os.File) (memory, error)
 	}{
-		{"file", func(f *os.File) (memory, error) { return openFile(f, offset, size, true) }},
+		{"file", func(f *os.File) (memory, error) { return &fileMemory{fd: int(f.Fd()), offset: offset}, nil }},
 		{"mapped", func(f *os.File) (memory, error) { return openMapped(int(f.Fd()), offset, size, true) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := memfd(t, 0x8000)
+			f := memfd(t, 0x80000)
 			m, err := test.open(f)
 			if err != nil {
 				t.Fatal(err)
@@ -50,24 +51,48 @@ func TestMemory(t *testing.T) {
 				t.Errorf("memory has %q, %v", got[:3], err)
 			}
 
-			if err := f.Truncate(0x2000); err != nil {
+			if err := f.Truncate(left); err != nil {
 				t.Fatal(err)
 			}
 			if err := m.read(0x20, got); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("what is left of the file: %q, %v", got, err)
 			}
-			for at, n := range map[uint64]int{0x2000: 8, 0xfec: 8, size - 1: 1} {
-				if err := m.read(at, make([]byte, n)); !errors.Is(err, protocol.EFAULT) {
-					t.Errorf("read past the end at %#x: %v", at, err)
-				}
-				if err := m.write(at, make([]byte, n)); !errors.Is(err, protocol.EFAULT) {
-					t.Errorf("write past the end at %#x: %v", at, err)
+			for _, n := range []int{1, 2, 7, 16, 33, 64, 100, 255, 257, 1000, 2049, 5000, 70000} {
+				// From the last byte that there is on, after the end, and all in it but
+				// the last byte.
+				for _, at := range []uint64{left - offset - 1, left, left - offset - uint64(n) + 1} {
+					if n == 1 && at != left {
+						continue
+					}
+					if err := m.read(at, make([]byte, n)); !errors.Is(err, protocol.EFAULT) {
+						t.Errorf("read %d bytes past the end at %#x: %v", n, at, err)
+					}
+					if err := m.write(at, make([]byte, n)); !errors.Is(err, protocol.EFAULT) {
+						t.Errorf("write %d bytes past the end at %#x: %v", n, at, err)
+					}
 				}
 			}
-			if info, err := f.Stat(); err != nil || info.Size() != 0x2000 {
+			if info, err := f.Stat(); err != nil || info.Size() != left {
 				t.Errorf("the file has %d bytes now, %v", info.Size(), err)
 			}
 		})
+	}
+}
+
+// TestWayToMemory: small ranges are not mapped, since there may be very many of them.
+func TestWayToMemory(t *testing.T) {
+	f := memfd(t, 1<<20)
+	for size, want := range map[uint64]memory{
+		4096: &fileMemory{}, mappedFrom - 1: &fileMemory{}, mappedFrom: &mappedMemory{}, 1 << 20: &mappedMemory{},
+	} {
+		m, err := openMemory(f, 0, size, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reflect.TypeOf(m) != reflect.TypeOf(want) {
+			t.Errorf("%d bytes are a %T", size, m)
+		}
+		m.close()
 	}
 }
 

@@ -9,4 +9,4 @@ import (
 	"os"
 )
 
-func openFile(*os.File, uint64, uint64, bool) (memory, error) { return nil, errors.ErrUnsupported }
+func openMemory(*os.File, uint64, uint64, bool) (memory, error) { return nil, errors.ErrUnsupported }
