@@ -15,9 +15,9 @@
 // A client shares its memory by file descriptor, and then the device's accesses go to
 // that file (mapped where the range is large, else by system calls; a file that the
 // client makes shorter is an error, not a crash): they are done when ReadDMA or WriteDMA
-// returns, whatever the client is doing. Without a descriptor (descriptor mode's opposite, message mode)
-// an access is a message to the client, and a virtual machine monitor such as QEMU
-// acts on it only while its processors do not wait for an answer of the device.
+// returns, whatever the client is doing. Without a descriptor an access is a message to
+// the client, and a virtual machine monitor such as QEMU acts on it only while its
+// processors do not wait for an answer of the device (message mode).
 // From this follow the rules that the server keeps and those left to the device:
 //
 //   - No message is sent while a command of the client is unanswered. ReadDMA and
