@@ -99,7 +99,7 @@ func TestCompareTables(t *testing.T) {
 }
 
 func TestParseSections(t *testing.T) {
-	if all, err := ParseSections(nil); err != nil || len(all) != 6 {
+	if all, err := ParseSections(nil); err != nil || len(all) != 7 {
 		t.Errorf("%v, %v", all, err)
 	}
 	if two, err := ParseSections([]string{"sa", "golden"}); err != nil || len(two) != 2 || two[0] != SA {
