@@ -13,7 +13,7 @@ import (
 
 func TestServer(t *testing.T) {
 	var log bytes.Buffer
-	s, err := StartServer(t.Context(), []string{"sh", "-c", `echo note >&2; echo '{"ready":true,"pid":1}'; echo more; trap 'exit 0' TERM; while :; do sleep 0.05; done`}, &log)
+	s, err := StartServer(t.Context(), []string{"sh", "-c", `trap 'exit 0' TERM; echo note >&2; echo '{"ready":true,"pid":1}'; echo more; while :; do sleep 0.05; done`}, &log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,6 +176,12 @@ func (c *Config) environment(host []string) []string {
 	return all
 }
 
+// Check says whether Run would refuse the configuration; it starts nothing.
+func (c Config) Check() error {
+	c.Shares = slices.Clone(c.Shares)
+	return c.check()
+}
+
 // check fills in the defaults and refuses what cannot be.
 func (c *Config) check() error {
 	if len(c.Command) == 0 || c.Command[0] == "" {

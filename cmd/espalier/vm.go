@@ -161,6 +161,9 @@ func runVM(cmd *cobra.Command, s *settings, f vmFlags, command []string) (err er
 	if nics < 0 || nics > vm.MaxCards {
 		return fmt.Errorf("--%s is %d; 0 to %d are allowed", keyNICs, nics, vm.MaxCards)
 	}
+	if err := config.Check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
 	// Before the cards: a first use spends its time here.
