@@ -43,6 +43,34 @@ type Harness struct {
 	// of NIC cannot go wrong that way on request; then that is not tested. nil:
 	// never.
 	Break func(t testing.TB, d Device, f Fault) bool
+
+	// What follows is what a way to a NIC cannot do. A test that leaves something
+	// out for it says so in its log, in a line that begins with LeftOut.
+
+	// NoInterrupts: the function has none, and the driver polls.
+	NoInterrupts bool
+	// UnseenFaults: what the device may not reach is refused, but the function
+	// does not know of it.
+	UnseenFaults bool
+	// NoFaults: nothing keeps the device from any address. The suite then leads it
+	// to none that is not its own.
+	NoFaults bool
+	// PlainWire: the wire carries what a network interface sends, which is no frame
+	// with an error in it and none of less than 14 bytes.
+	PlainWire bool
+	// WireLag is how long a frame may be under way between the NIC and Wire where
+	// nobody can tell; 0: Wire has what the NIC has sent.
+	WireLag time.Duration
+}
+
+// LeftOut begins the line in a test's log that names what the test does not look
+// at on this kind of NIC.
+const LeftOut = "left out: "
+
+// leaveOut logs what a test does not look at.
+func leaveOut(t testing.TB, what string) {
+	t.Helper()
+	t.Log(LeftOut + what)
 }
 
 // Fault is a way in which the control processor goes wrong.
@@ -134,6 +162,7 @@ func Run(t *testing.T, h Harness) {
 // bed is one NIC opened by the driver, with its wire and buffers.
 type bed struct {
 	*driver.NIC
+	h    Harness
 	fn   pcie.Function
 	wire Wire
 	pool *driver.Pool
@@ -152,13 +181,13 @@ func (h Harness) open(t testing.TB, opts driver.Options) *bed {
 			t.Errorf("close function: %v", err)
 		}
 	})
-	return attach(t, ctx, d, h.options(opts))
+	return h.attach(t, ctx, d, opts)
 }
 
 // attach opens the driver on d.
-func attach(t testing.TB, ctx context.Context, d Device, opts driver.Options) *bed {
+func (h Harness) attach(t testing.TB, ctx context.Context, d Device, opts driver.Options) *bed {
 	t.Helper()
-	n, err := driver.Open(ctx, d.Function, opts)
+	n, err := driver.Open(ctx, d.Function, h.options(opts))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +195,7 @@ func attach(t testing.TB, ctx context.Context, d Device, opts driver.Options) *b
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bed{NIC: n, fn: d.Function, wire: d.Wire, pool: pool, ctx: ctx}
+	b := &bed{NIC: n, h: h, fn: d.Function, wire: d.Wire, pool: pool, ctx: ctx}
 	t.Cleanup(func() {
 		if err := n.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -335,10 +364,17 @@ func (b *bed) onWire(t testing.TB, n int) [][]byte {
 // silent checks that the NIC sends nothing more.
 func (b *bed) silent(t testing.TB) {
 	t.Helper()
-	b.relax(t, quietCycles)
+	b.settle(t)
 	if f, err := b.wire.Receive(); err != nil || f != nil {
 		t.Errorf("unexpected frame of %d bytes on the wire, error %v", len(f), err)
 	}
+}
+
+// settle waits until nothing happens any more, in the NIC and on its wire.
+func (b *bed) settle(t testing.TB) {
+	t.Helper()
+	b.relax(t, quietCycles)
+	time.Sleep(b.h.WireLag)
 }
 
 // fence waits until what was written to the NIC has arrived. Where writes are

@@ -241,7 +241,7 @@ func testResetInTraffic(t *testing.T, h Harness) {
 				t.Errorf("descriptor %d: %+v", i, d)
 			}
 		}
-		b.relax(t, quietCycles)
+		b.settle(t)
 		for _, p := range packetsUp {
 			if bad := bytes.IndexFunc(p.Buffer.Bytes(), func(r rune) bool { return r == 0 }); bad >= 0 || p.Buffer.Bytes()[0] != 0xC3 {
 				t.Error("a buffer was written after the reset")

@@ -30,11 +30,21 @@ func (h Harness) processor(t testing.TB, opts driver.Options) (*bed, func(Fault)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	t.Cleanup(func() { ok(t, d.Function.Close()) })
-	b := attach(t, ctx, d, h.options(opts))
-	if !b.Capabilities().ControlProcessor || h.Break == nil {
+	b := h.attach(t, ctx, d, opts)
+	if !b.Capabilities().ControlProcessor {
 		return nil, nil
 	}
-	return b, func(f Fault) bool { return h.Break(t, d, f) }
+	if h.Break == nil {
+		leaveOut(t, "a control processor that goes wrong")
+		return nil, nil
+	}
+	return b, func(f Fault) bool {
+		broken := h.Break(t, d, f)
+		if !broken {
+			leaveOut(t, "a control processor that goes wrong in this way")
+		}
+		return broken
+	}
 }
 
 // alive checks that SAs can be added and deleted, and that traffic flows.
@@ -391,7 +401,7 @@ func testFirmwareImages(t *testing.T, h Harness) {
 		"text":      []byte(strings.Repeat("no firmware ", 40)),
 		"version":   foreign,
 	}
-	b := attach(t, ctx, d, h.options(driver.Options{}))
+	b := h.attach(t, ctx, d, driver.Options{})
 	if !b.Capabilities().ControlProcessor {
 		return
 	}

@@ -283,7 +283,7 @@ func testSAKept(t *testing.T, h Harness) {
 	cancelled, stop := context.WithCancel(ctx)
 	stop()
 	gaveUp(t, "cancelled delete", d.Function, first.DeleteSA(cancelled, doomed))
-	b := attach(t, ctx, d, h.options(driver.Options{KeepSAs: true}))
+	b := h.attach(t, ctx, d, driver.Options{KeepSAs: true})
 	list := b.ListSAs()
 	if len(list) != 2 || list[0].Handle != handles[0] || list[1].Handle != handles[1] || list[1].SA.SPI != 22 {
 		t.Fatalf("took over %v, want %v", list, handles)

@@ -5,8 +5,15 @@
 //
 //	go test ./tests/seam -args -device=gonic,vfio-user-rtl
 //
-// runs them on some: the names below, or cards as any command of espalier names
-// them ("vfio-user:PATH"), of which the function's suite is run.
+// runs them on some: the names below, or cards. "vfio-user:PATH" is one behind a
+// socket. "vfio:ADDRESS" and "sysfs:ADDRESS" are cards of this machine ("group:"
+// and "iommufd:" insist on one of the kernel's interfaces to VFIO):
+//
+//	go test -c -o seam.test ./tests/seam
+//	./seam.test -device=vfio:0000:03:00.0+0000:04:00.0 -wires=packet:eth1,packet:eth2
+//
+// runs the function's suite on the first card and, because it is said where their
+// wires end, the driver's suite on both.
 package seam
 
 import (
@@ -39,10 +46,11 @@ func register(i implementation) struct{} {
 	return struct{}{}
 }
 
-// opener finds a card by the name that a user gives it; nil: not of that kind.
-type opener func(name string) func(t testing.TB) pcie.Function
+// namer finds what is meant by a name that is not in implementations; nil: not of
+// its kind.
+type namer func(t testing.TB, name string) *implementation
 
-var openers []opener
+var namers []namer
 
 // chosen returns the implementations that the flag names.
 func chosen(t testing.TB) []implementation {
@@ -56,23 +64,20 @@ func chosen(t testing.TB) []implementation {
 			all = append(all, implementations[i])
 			continue
 		}
-		found := false
-		for _, o := range openers {
-			if open := o(name); open != nil {
-				found = true
-				all = append(all, implementation{name: name, functions: func(*testing.T) map[string]pcietest.Harness {
-					return map[string]pcietest.Harness{"card": harness(open, nil)}
-				}})
+		var found *implementation
+		for _, find := range namers {
+			if found = find(t, name); found != nil {
 				break
 			}
 		}
-		if !found {
+		if found == nil {
 			var names []string
 			for _, i := range implementations {
 				names = append(names, i.name)
 			}
-			t.Fatalf("device is %q; allowed are %s and cards (vfio-user:PATH)", name, strings.Join(names, ", "))
+			t.Fatalf("device is %q; allowed are %s and cards (vfio-user:PATH, vfio:ADDRESS, sysfs:ADDRESS)", name, strings.Join(names, ", "))
 		}
+		all = append(all, *found)
 	}
 	return all
 }

@@ -181,10 +181,12 @@ var _ = register(implementation{
 })
 
 func init() {
-	openers = append(openers, func(name string) func(testing.TB) pcie.Function {
+	namers = append(namers, func(_ testing.TB, name string) *implementation {
 		if !strings.HasPrefix(name, vfiouser.Prefix) {
 			return nil
 		}
-		return func(t testing.TB) pcie.Function { return connect(t, name) }
+		return &implementation{name: name, functions: func(*testing.T) map[string]pcietest.Harness {
+			return map[string]pcietest.Harness{"card": harness(func(t testing.TB) pcie.Function { return connect(t, name) }, nil)}
+		}}
 	})
 }

@@ -117,6 +117,7 @@ func testBARSizing(t *testing.T, h Harness) {
 		}
 	}
 	if h.FixedBARs {
+		leaveOut(t, "base address registers that may not be moved")
 		return
 	}
 	command := must(fn.ConfigRead(pcie.ConfigCommand, 2))(t)

@@ -126,6 +126,7 @@ func testClose(t *testing.T, h Harness) {
 // testCloseWhileWaiting: Close ends every wait.
 func testCloseWhileWaiting(t *testing.T, h Harness) {
 	if h.NoInterrupts {
+		leaveOut(t, "interrupts")
 		return
 	}
 	fn := h.Open(t)
@@ -152,6 +153,7 @@ func testCloseWhileWaiting(t *testing.T, h Harness) {
 // under way, and can be closed.
 func testUnplug(t *testing.T, h Harness) {
 	if h.Unplug == nil {
+		leaveOut(t, "surprise removal")
 		return
 	}
 	fn := h.open(t)

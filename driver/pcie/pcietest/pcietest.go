@@ -24,17 +24,33 @@ type Harness struct {
 	// VendorID and DeviceID are what Info must say.
 	VendorID, DeviceID uint16
 
+	// What follows is what a way of access cannot do. A test that leaves something
+	// out for it says so in its log, in a line that begins with LeftOut.
+
 	// NoInterrupts: this way of access has none (sysfs). The suite then wants
 	// ErrNoInterrupts.
 	NoInterrupts bool
 	// NoFaults: refused accesses by the device cannot be known (no IOMMU).
 	// The suite then makes none.
 	NoFaults bool
+	// UnseenFaults: accesses by the device are refused, but it cannot be known
+	// which (VFIO: they are in the kernel's log).
+	UnseenFaults bool
 	// FixedBARs: configuration space is the hardware's own, and writing base
 	// address registers would move them (sysfs). The suite then leaves them.
 	FixedBARs bool
 	// Unplug removes the device by surprise; nil where that cannot be done.
 	Unplug func(t testing.TB, fn pcie.Function)
+}
+
+// LeftOut begins the line in a test's log that names what the test does not look
+// at with this implementation.
+const LeftOut = "left out: "
+
+// leaveOut logs what a test does not look at.
+func leaveOut(t testing.TB, what string) {
+	t.Helper()
+	t.Log(LeftOut + what)
 }
 
 // Device is what the suite must know of a device to make it do things. Methods

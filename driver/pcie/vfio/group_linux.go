@@ -50,10 +50,11 @@ func (s *session) beginGroup(f *discover.Function) (int, cleanups, error) {
 		return -1, nil, fmt.Errorf("%s: %w", f.Address, err)
 	}
 	s.undo.add(func() error {
-		if _, err := k.ioctlValue(g.group, groupUnset, 0); err != nil {
-			return fmt.Errorf("take the IOMMU group from its container: %w", err)
+		_, err := k.ioctlValue(g.group, groupUnset, 0)
+		if err == nil || errors.Is(err, unix.EINVAL) { // it is in none: the kernel took it out when its last function went
+			return nil
 		}
-		return nil
+		return fmt.Errorf("take the IOMMU group from its container: %w", err)
 	})
 	if err := g.setIOMMU(f); err != nil {
 		return -1, nil, err

@@ -552,6 +552,26 @@ func TestGone(t *testing.T) {
 	}
 }
 
+// TestTakenBack: when the kernel has taken the group's last function back, the
+// group is in no container any more, and it is no error that it cannot be taken
+// out.
+func TestTakenBack(t *testing.T) {
+	k := newKernel(t)
+	f, err := open(k, cardAddress, Options{Interface: Group})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.fail = func(call string) error {
+		if call == "VFIO_GROUP_UNSET_CONTAINER" {
+			return unix.EINVAL
+		}
+		return nil
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNoReset(t *testing.T) {
 	k := newKernel(t)
 	k.cards[cardAddress].noReset = true
