@@ -37,6 +37,7 @@ Exit codes: 0 all is well, 1 the NIC was wrong, 2 the request could not be carri
 	})
 	root.AddCommand(
 		newRunCommand(settings),
+		newGatewayCommand(settings),
 		newServeCommand(settings),
 		newVMCommand(settings),
 		newRegsCommand(settings),

@@ -44,9 +44,11 @@ type settings struct {
 	// path of the file that was read, "" if none.
 	path string
 	sas  []saConfig
+	// gateway is the file's section of that name, nil if it has none.
+	gateway *gatewayFile
 	// ids are the vendor and device IDs that a card may have.
 	ids []discover.ID
-	// known are the keys a file may hold: the flags of all commands, and sas.
+	// known are the keys a file may hold: the flags of all commands, sas and gateway.
 	known []string
 	// warnings is where warnings go.
 	warnings io.Writer
@@ -57,7 +59,7 @@ func newSettings() *settings {
 	v.SetEnvPrefix("espalier")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
 	v.AutomaticEnv()
-	return &settings{viper: v, known: []string{keySAs}}
+	return &settings{viper: v, known: []string{keySAs, keyGateway}}
 }
 
 // addFlags adds the flags of all commands.
@@ -140,6 +142,13 @@ func (s *settings) check(path string, raw []byte) error {
 			return fmt.Errorf("configuration %s: %w", path, err)
 		}
 		s.sas = sas
+	}
+	if node, ok := top[keyGateway]; ok {
+		gateway, err := decodeGateway(&node)
+		if err != nil {
+			return fmt.Errorf("configuration %s: %w", path, err)
+		}
+		s.gateway = gateway
 	}
 	return nil
 }
