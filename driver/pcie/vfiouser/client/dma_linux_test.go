@@ -211,6 +211,19 @@ func TestDMARefused(t *testing.T) {
 	}
 }
 
+// TestFaultsAtOnce: what the server has sent before TakeFaults is among the faults,
+// also right after a call, when nobody reads the socket for a moment.
+func TestFaultsAtOnce(t *testing.T) {
+	c, p, _ := dmaServer(t, Options{}, nil)
+	for range 50 {
+		ok(t, c.Reset())
+		p.send(deviceWrite(1, protocol.FlagNoReply, 0x10000, []byte{1}))
+		if n := len(c.TakeFaults()); n != 1 {
+			t.Fatalf("%d faults, want 1", n)
+		}
+	}
+}
+
 // TestDMAWhileWaiting: the server's commands are answered while its reply is
 // awaited, also when it answers only after them.
 func TestDMAWhileWaiting(t *testing.T) {
