@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/espalier-nic/espalier/driver"
 	"github.com/espalier-nic/espalier/driver/pcie"
@@ -81,6 +82,11 @@ func (b brokenBAR) Write32(offset uint64, v uint32) error {
 	return b.BAR.Write32(offset, v)
 }
 
+// mute is a NIC without BARs.
+type mute struct{ counted }
+
+func (m mute) BAR(int) (pcie.BAR, error) { return nil, errors.New("no BAR") }
+
 // TestWrongWay: a way that loses writes, or cannot be opened, gives no figures.
 func TestWrongWay(t *testing.T) {
 	open := 0
@@ -92,10 +98,21 @@ func TestWrongWay(t *testing.T) {
 	if _, err := MeasureWay(context.Background(), none, true); !errors.Is(err, failure) || !strings.Contains(err.Error(), "card") {
 		t.Errorf("no card: %v", err)
 	}
+	open = 0
+	if _, err := MeasureWay(context.Background(), goNIC(&open, func(n *nic.NIC) pcie.Function { return mute{counted{n, &open}} }), true); err == nil || open != 0 {
+		t.Errorf("a NIC without BARs: %v, %d functions are left open", err, open)
+	}
+	e, err := goNIC(&open, func(n *nic.NIC) pcie.Function { return counted{n, &open} }).open(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := MeasureWay(ctx, goNIC(&open, func(n *nic.NIC) pcie.Function { return n }), true); !errors.Is(err, context.Canceled) {
+	if _, err := e.run(ctx, 64, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+	if err := e.close(); err != nil {
+		t.Error(err)
 	}
 }
 
