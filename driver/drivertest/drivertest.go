@@ -50,7 +50,7 @@ type Harness struct {
 	// NoInterrupts: the function has none, and the driver polls.
 	NoInterrupts bool
 	// UnseenFaults: what the device may not reach is refused, but the function
-	// does not know of it.
+	// may not come to know of it (VFIO: the kernel's log has some only).
 	UnseenFaults bool
 	// NoFaults: nothing keeps the device from any address. The suite then leads it
 	// to none that is not its own.

@@ -163,15 +163,14 @@ func testDMAFaults(t *testing.T, h Harness) {
 		if a.try() {
 			t.Errorf("%s succeeded", a.name)
 		}
-		if h.UnseenFaults {
-			leaveOut(t, "the report of a "+a.name)
-			noFaults(t, fn)
-			continue
-		}
 		faults := must(fn.Faults())(t)
 		found := false
 		for _, f := range faults {
 			found = found || f.Write == a.write && f.Size > 0 && f.IOVA <= a.iova && a.iova < f.IOVA+uint64(f.Size)
+		}
+		if !found && len(faults) == 0 && h.UnseenFaults {
+			leaveOut(t, "the report of a "+a.name)
+			continue
 		}
 		if !found {
 			t.Errorf("%s at %#x is not among the faults %+v", a.name, a.iova, faults)

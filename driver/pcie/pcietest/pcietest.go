@@ -33,8 +33,9 @@ type Harness struct {
 	// NoFaults: refused accesses by the device cannot be known (no IOMMU).
 	// The suite then makes none.
 	NoFaults bool
-	// UnseenFaults: accesses by the device are refused, but it cannot be known
-	// which (VFIO: they are in the kernel's log).
+	// UnseenFaults: accesses by the device are refused, but the function may not
+	// come to know of them (VFIO: they are in the kernel's log, which need not be
+	// readable).
 	UnseenFaults bool
 	// FixedBARs: configuration space is the hardware's own, and writing base
 	// address registers would move them (sysfs). The suite then leaves them.

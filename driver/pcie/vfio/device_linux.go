@@ -28,6 +28,7 @@ type device struct {
 	regions []region
 	gone    chan struct{}
 	ended   sync.Once
+	faults  *faultLog // nil: the kernel's log cannot be read
 
 	mu      sync.Mutex
 	enabled map[int]bool
@@ -51,6 +52,7 @@ func openDevice(k kernel, f *discover.Function, way Interface) (_ *device, err e
 	if err := d.identify(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", f.Address, err), d.Close())
 	}
+	d.faults = openFaultLog(k, f.Address)
 	return d, nil
 }
 
@@ -286,9 +288,9 @@ func (d *device) IOVARanges() []passthrough.Range { return d.session.ranges }
 // MaxMappings implements passthrough.Device.
 func (d *device) MaxMappings() int { return d.session.limit }
 
-// TakeFaults implements passthrough.Device. The kernel tells no program of the
-// accesses an IOMMU has refused; they are in its log (dmesg).
-func (d *device) TakeFaults() []pcie.Fault { return nil }
+// TakeFaults implements passthrough.Device: what the kernel's log says, where it
+// may be read (faultlog.go has its limits). The size is the page's.
+func (d *device) TakeFaults() []pcie.Fault { return d.faults.take() }
 
 // Gone implements passthrough.Device. A removal is asked for first, by
 // passthrough.IRQReq, and awaits Close.
@@ -320,6 +322,6 @@ func (d *device) Close() error {
 	for iova, size := range d.maps { // a session that others use outlives it
 		errs = append(errs, d.UnmapDMA(iova, size))
 	}
-	errs = append(errs, d.session.leave(d.undo))
+	errs = append(errs, d.session.leave(d.undo), d.faults.end())
 	return errors.Join(errs...)
 }
