@@ -33,8 +33,8 @@ func TestServer(t *testing.T) {
 func TestServerThatIsNotReady(t *testing.T) {
 	for name, test := range map[string]struct{ script, says string }{
 		"ends":          {"echo one sentence >&2; exit 2", "ended (exit status 2): one sentence"},
-		"says nonsense": {"echo hello; sleep 100", `it said "hello"`},
-		"is not ready":  {`echo '{"ready":false}'; sleep 100`, "did not become ready"},
+		"says nonsense": {"echo hello; exec sleep 100", `it said "hello"`},
+		"is not ready":  {`echo '{"ready":false}'; exec sleep 100`, "did not become ready"},
 	} {
 		if _, err := StartServer(t.Context(), []string{"sh", "-c", test.script}, nil); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: error %v, want it to say %q", name, err, test.says)
