@@ -57,7 +57,7 @@ func TestMeasureWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !(c.Ratio > 0) || c.Verdict != verdict(c.Ratio >= 0.8) || !(c.InProcess > 0) || !(c.Served > 0) || c.Rounds != 3 {
+	if !(c.Ratio > 0) || c.Verdict != verdict(c.Ratio >= 0.8) || !(c.InProcess > 0) || !(c.Served > 0) || c.Rounds != 5 {
 		t.Errorf("%+v", c)
 	}
 	if open != 0 {
