@@ -18,14 +18,16 @@ const messageTimeout = 60_000
 // the socket, for a command line that a person writes too. An address ("10.0")
 // is its place on the root bus; empty leaves it to QEMU.
 func CardArguments(socket, address string) []string {
-	device := map[string]any{
-		"driver":        "vfio-user-pci",
-		"socket":        map[string]string{"type": "unix", "path": socket},
-		"x-msg-timeout": messageTimeout,
+	type socketAddress struct {
+		Type string `json:"type"`
+		Path string `json:"path"`
 	}
-	if address != "" {
-		device["addr"] = address
-	}
+	device := struct {
+		Driver  string        `json:"driver"`
+		Socket  socketAddress `json:"socket"`
+		Timeout int           `json:"x-msg-timeout"`
+		Address string        `json:"addr,omitempty"`
+	}{"vfio-user-pci", socketAddress{"unix", socket}, messageTimeout, address}
 	text, err := json.Marshal(device)
 	if err != nil {
 		panic(err) // strings and numbers

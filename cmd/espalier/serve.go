@@ -15,6 +15,7 @@ import (
 
 	"github.com/espalier-nic/espalier/rtl-bridge/vfiouser/server"
 	"github.com/espalier-nic/espalier/rtl-bridge/wireport"
+	"github.com/espalier-nic/espalier/vm"
 )
 
 // Keys of the settings of `espalier serve`.
@@ -199,9 +200,10 @@ ready; Ctrl-C ends it
 `, strings.Join(qemu, " \\\n    "), strings.Join(drivers, ","))
 }
 
-// qemuArguments are QEMU's for one card.
+// qemuArguments are QEMU's for one card, as a shell takes them.
 func qemuArguments(socket string) string {
-	return fmt.Sprintf(`-device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":%q},"x-msg-timeout":60000}'`, socket)
+	args := vm.CardArguments(socket, "")
+	return fmt.Sprintf("%s '%s'", args[0], strings.ReplaceAll(args[1], "'", `'\''`))
 }
 
 // socketPaths checks the sockets' paths.
