@@ -19,6 +19,10 @@ type Statistics struct {
 	BypassedIn  uint64 `json:"bypassed_in"`
 	// Drops are packets dropped, by Drop's names; without those that are 0.
 	Drops map[string]uint64 `json:"drops"`
+	// NICDrops are frames from the wire that the NIC has dropped, by the names of
+	// its counters: for want of a buffer, bad ones, and those it could not
+	// write to memory; without those that are 0.
+	NICDrops map[string]uint64 `json:"nic_drops"`
 	// CheckedSent and CheckedReceived are frames compared with the golden
 	// model, Mismatches those that differed, and the first of them in words.
 	CheckedSent     uint64   `json:"checked_sent"`
@@ -56,7 +60,7 @@ type SAStatistics struct {
 // Statistics returns what was done so far. It reads the NIC's own counts until
 // Close, and returns what it has if that fails.
 func (g *Gateway) Statistics(ctx context.Context) (Statistics, error) {
-	s := Statistics{BypassedOut: g.bypassed[0].Load(), BypassedIn: g.bypassed[1].Load(), Drops: map[string]uint64{}}
+	s := Statistics{BypassedOut: g.bypassed[0].Load(), BypassedIn: g.bypassed[1].Load(), Drops: map[string]uint64{}, NICDrops: map[string]uint64{}}
 	for d := range dropReasons {
 		if n := g.drops[d].Load(); n > 0 {
 			s.Drops[d.String()] = n
@@ -84,6 +88,18 @@ func (g *Gateway) Statistics(ctx context.Context) (Statistics, error) {
 		}
 		one.NICFrames, one.NICBytes, one.NICAuthFailed = state.Frames, state.Bytes, state.AuthFailed
 		s.SAs = append(s.SAs, one)
+	}
+	hardware, err := g.nic.Statistics()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	for _, n := range []struct {
+		name  string
+		count uint64
+	}{{"RXDropNoBuffer", hardware.RXDropNoBuffer}, {"RXDropBad", hardware.RXDropBad}, {"RXDMAError", hardware.RXDMAError}} {
+		if n.count > 0 {
+			s.NICDrops[n.name] = n.count
+		}
 	}
 	if c := g.checker; c != nil {
 		c.mu.Lock()

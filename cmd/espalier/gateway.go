@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -74,6 +75,10 @@ Ends with Ctrl-C or SIGTERM, prints what passed, and takes the SAs out of the NI
 	return cmd
 }
 
+// gatewayRing is the entries of the queues' rings: what may come while this
+// program does not get the processor.
+const gatewayRing = 1024
+
 // gatewayResult is what --stats writes.
 type gatewayResult struct {
 	Device     string             `json:"device"`
@@ -105,8 +110,13 @@ func runGateway(cmd *cobra.Command, s *settings) (err error) {
 	if err != nil {
 		return err
 	}
+	caps, err := driver.ReadCapabilities(device.Function)
+	if err != nil {
+		return err
+	}
 	opts := device.Options
 	opts.TXQueues, opts.RXQueues = 1, s.viper.GetInt(keyQueues)
+	opts.TXRing, opts.RXRing = min(gatewayRing, caps.MaxRing), min(gatewayRing, caps.MaxRing)
 	nic, err := driver.Open(ctx, device.Function, opts)
 	if err != nil {
 		return err
@@ -213,13 +223,13 @@ func printGateway(w io.Writer, r *gatewayResult) {
 	t = newGatewayTable(w)
 	t.AppendRow(table.Row{"passed unprotected, out", r.Statistics.BypassedOut})
 	t.AppendRow(table.Row{"passed unprotected, in", r.Statistics.BypassedIn})
-	reasons := make([]string, 0, len(r.Statistics.Drops))
-	for reason := range r.Statistics.Drops {
-		reasons = append(reasons, reason)
-	}
-	slices.Sort(reasons)
-	for _, reason := range reasons {
-		t.AppendRow(table.Row{"dropped: " + reason, r.Statistics.Drops[reason]})
+	for _, drops := range []struct {
+		who string
+		of  map[string]uint64
+	}{{"dropped", r.Statistics.Drops}, {"dropped by the NIC", r.Statistics.NICDrops}} {
+		for _, reason := range slices.Sorted(maps.Keys(drops.of)) {
+			t.AppendRow(table.Row{drops.who + ": " + reason, drops.of[reason]})
+		}
 	}
 	if n := r.Statistics.CheckedSent + r.Statistics.CheckedReceived; n > 0 {
 		t.AppendRow(table.Row{"compared with the golden model", n})

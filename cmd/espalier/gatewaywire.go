@@ -43,11 +43,13 @@ func plugOf(fn pcie.Function) func(port wireport.Port, observe func(frame []byte
 			}
 			go func() {
 				_ = wireport.Pump(port, func(frame []byte) error { // ends with the port
-					err := f.Port().Send(frame, false)
-					if errors.Is(err, pcie.ErrClosed) {
+					switch err := f.Port().Send(frame, false); {
+					case errors.Is(err, pcie.ErrClosed):
 						return err
+					case errors.Is(err, rtlbridge.ErrAgain):
+						return wireport.ErrBusy
 					}
-					return nil // the queue is full, or the NIC has stopped: the frame is lost
+					return nil // if the NIC has stopped the frame is lost
 				})
 			}()
 			return nil

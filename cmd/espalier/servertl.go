@@ -70,11 +70,13 @@ func (n *servedRTL) attach(port wireport.Port) error {
 	}
 	go func() {
 		_ = wireport.Pump(port, func(frame []byte) error { // ends with the port
-			err := n.port().Send(frame, false)
-			if errors.Is(err, pcie.ErrClosed) {
+			switch err := n.port().Send(frame, false); {
+			case errors.Is(err, pcie.ErrClosed):
 				return err
+			case errors.Is(err, rtlbridge.ErrAgain):
+				return wireport.ErrBusy // simulated NICs are slow; who sends may wait
 			}
-			return nil // the queue is full, or the NIC has stopped: the frame is lost
+			return nil // if the NIC has stopped the frame is lost
 		})
 	}()
 	return nil

@@ -383,7 +383,14 @@ func TestPump(t *testing.T) {
 	got := make(chan []byte, 10)
 	done := make(chan error)
 	go func() {
-		done <- Pump(b, func(frame []byte) error { got <- bytes.Clone(frame); return nil })
+		tries := 0
+		done <- Pump(b, func(frame []byte) error {
+			if tries++; tries%3 != 0 {
+				return fmt.Errorf("full: %w", ErrBusy) // and is offered again
+			}
+			got <- bytes.Clone(frame)
+			return nil
+		})
 	}()
 	for i := range 5 {
 		if err := a.Send(testFrame(60+i, 1)); err != nil {
