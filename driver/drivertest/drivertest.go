@@ -167,6 +167,8 @@ type bed struct {
 	wire Wire
 	pool *driver.Pool
 	ctx  context.Context
+	// refused: reports of what the device was refused may come later.
+	refused bool
 }
 
 // open opens the driver on a new NIC. It checks at the end that Close succeeds
@@ -203,9 +205,7 @@ func (h Harness) attach(t testing.TB, ctx context.Context, d Device, opts driver
 		if err := pool.Close(); err != nil {
 			t.Errorf("close pool: %v", err)
 		}
-		if faults, err := d.Function.Faults(); err != nil || len(faults) > 0 {
-			t.Errorf("device faults %+v, error %v", faults, err)
-		}
+		b.noFaults(t)
 	})
 	return b
 }

@@ -5,11 +5,13 @@ package pcietest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"os"
 	"runtime"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/espalier-nic/espalier/driver/pcie"
@@ -163,11 +165,7 @@ func testDMAFaults(t *testing.T, h Harness) {
 		if a.try() {
 			t.Errorf("%s succeeded", a.name)
 		}
-		faults := must(fn.Faults())(t)
-		found := false
-		for _, f := range faults {
-			found = found || f.Write == a.write && f.Size > 0 && f.IOVA <= a.iova && a.iova < f.IOVA+uint64(f.Size)
-		}
+		faults, found := awaitFault(t, h, fn, a.iova, a.write)
 		if !found && len(faults) == 0 && h.UnseenFaults {
 			leaveOut(t, "the report of a "+a.name)
 			continue
@@ -184,6 +182,25 @@ func testDMAFaults(t *testing.T, h Harness) {
 		t.Error("device cannot reach other memory afterwards")
 	}
 	ok(t, fn.FreeDMA(other))
+}
+
+// awaitFault takes faults until that access is among them. The device may know
+// of it before the function does (VFIO: the kernel has yet to write its log).
+func awaitFault(t testing.TB, h Harness, fn pcie.Function, iova uint64, write bool) (all []pcie.Fault, found bool) {
+	t.Helper()
+	limit := patience
+	if h.UnseenFaults {
+		limit = impatience
+	}
+	for start := time.Now(); !found && time.Since(start) < limit; {
+		faults := must(fn.Faults())(t)
+		for _, f := range faults {
+			found = found || f.Write == write && f.Size > 0 && f.IOVA <= iova && iova < f.IOVA+uint64(f.Size)
+		}
+		all = append(all, faults...)
+		ok(t, fn.Relax(context.Background(), 0))
+	}
+	return all, found
 }
 
 // testBusMaster: a device without the right to reach host memory does not.
