@@ -46,7 +46,7 @@ test: setup-test lint firmware sim ## every test
 	$(GO) test -timeout 20m -count=1 -race -short $(RACE)
 
 # Packages with goroutines, and those that share memory with a device.
-RACE = ./driver/... ./hwmodel/... ./rtl-bridge/... ./regress/... ./tests/seam/...
+RACE = ./driver/... ./hwmodel/... ./rtl-bridge/... ./regress/... ./gateway/... ./vm/... ./tests/seam/...
 
 lint: format-check vet ## formatting, go vet, staticcheck
 
