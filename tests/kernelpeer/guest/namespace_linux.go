@@ -120,9 +120,10 @@ func connect(k kind, name string, mine, theirs side) error {
 	return route(name, theirs.inner, theirs.wire, mine.inner)
 }
 
-// disconnect takes the addresses away again, and what the kernel has learnt.
+// disconnect takes the addresses away again, and what the kernel has learnt, and
+// takes the interface down.
 func disconnect(name string) error {
-	for _, name := range []string{name, "lo"} {
+	for _, name := range []string{"lo", name} {
 		link, err := netlink.LinkByName(name)
 		if err != nil {
 			continue // went with its program
@@ -146,6 +147,9 @@ func disconnect(name string) error {
 			if n.State&(netlink.NUD_PERMANENT|netlink.NUD_NOARP) == 0 {
 				_ = netlink.NeighDel(&n) // it may just have gone
 			}
+		}
+		if name != "lo" {
+			return netlink.LinkSetDown(link)
 		}
 	}
 	return nil

@@ -165,3 +165,18 @@ func (p *pinger) longest(wait time.Duration) (int, error) {
 	}
 	return 0, errors.New("not even pings with 1000 bytes fit")
 }
+
+// refuses says whether the kernel finds a ping with so much data too long. Over
+// IPv6 in transport mode the kernel counts such a packet as carried by the SA all
+// the same, so this comes when the counts have been read.
+func refuses(from, to netip.Addr, size int) error {
+	p, err := newPinger(from, to, 0)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := p.send(size, 0); !errors.Is(err, unix.EMSGSIZE) {
+		return fmt.Errorf("ping with %d bytes, which is too long for the gateway: %v, want %w", size, err, unix.EMSGSIZE)
+	}
+	return nil
+}
