@@ -44,7 +44,14 @@ func isExit(err error) bool {
 
 func main() {
 	guest.Main() // never comes back in a virtual machine's guest
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	// Nothing may end the program while a card is at work with its memory, not even
+	// that whoever reads its output has gone. Writing is an error then.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := newRootCommand().ExecuteContext(ctx)
 	stop()
 	var exit exitError
@@ -55,6 +62,7 @@ func main() {
 		os.Exit(exitOK)
 	case errors.Is(err, errMismatch):
 		os.Exit(exitMismatch)
+	case errors.Is(err, syscall.EPIPE): // nobody is there to be told
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(os.Stderr, "espalier: interrupted")
 	default:

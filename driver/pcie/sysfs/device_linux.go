@@ -103,6 +103,9 @@ func (d *device) ReadRegion(index int, offset uint64, p []byte) error {
 	}
 	_, err := d.config.ReadAt(p, int64(offset))
 	if errors.Is(err, io.EOF) {
+		if offset < d.size {
+			return say(ErrRights, "%s: only the first bytes of its configuration space may be read, which needs CAP_SYS_ADMIN for the rest; run the program as root", d.found.Address)
+		}
 		return fmt.Errorf("%w: configuration space has %d bytes", pcie.ErrRange, d.size)
 	}
 	return lost(err)

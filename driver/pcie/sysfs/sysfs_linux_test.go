@@ -19,6 +19,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 	"github.com/espalier-nic/espalier/driver/pcie/endpoint"
 )
 
@@ -519,6 +520,36 @@ func TestRemoval(t *testing.T) {
 		t.Errorf("AllocDMA: %v", err)
 	}
 	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHiddenConfig: the kernel shows the whole of configuration space to root
+// only, and says nothing about it.
+func TestHiddenConfig(t *testing.T) {
+	s := newSystem(t)
+	found, err := discover.LookupIn(s.path(discover.SysfsDevices), cardAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDevice(s, &found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(found.Path, "config"), 64); err != nil {
+		t.Fatal(err)
+	}
+	var p [4]byte
+	if err := d.ReadRegion(passthrough.RegionConfig, 60, p[:]); err != nil {
+		t.Error(err)
+	}
+	if err := d.ReadRegion(passthrough.RegionConfig, 64, p[:]); !errors.Is(err, ErrRights) || !strings.Contains(err.Error(), "as root") {
+		t.Errorf("the hidden part: %v", err)
+	}
+	if err := d.ReadRegion(passthrough.RegionConfig, 4096, p[:]); !errors.Is(err, pcie.ErrRange) {
+		t.Errorf("behind its end: %v", err)
+	}
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 }

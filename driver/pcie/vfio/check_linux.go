@@ -120,10 +120,12 @@ func checkLocked(k kernel, address string, need uint64) error {
 	return nil
 }
 
+// lockedError says how to raise the limit: by enough for all that a driver locks,
+// which is more than what was needed so far.
 func lockedError(address string, need, limit uint64) error {
-	kib := (need + 1023) / 1024
-	return say(ErrLockedMemory, "%s: the device's memory must be locked, %d KiB of it, and the limit is %d KiB; raise it: ulimit -l %d (as root, or memlock in /etc/security/limits.conf, or LimitMEMLOCK= of a systemd unit)",
-		address, kib, limit/1024, kib)
+	kib := func(bytes uint64) uint64 { return (bytes + 1023) / 1024 }
+	return say(ErrLockedMemory, "%s: the device's memory must be locked, %d KiB of it by now, and the limit is %d KiB; raise it: ulimit -l %d (as root, or memlock in /etc/security/limits.conf, or LimitMEMLOCK= of a systemd unit)",
+		address, kib(need), limit/1024, kib(max(need, doctor.LockedMemory)))
 }
 
 // cdev returns the device node that iommufd uses for a function; "" if the

@@ -342,7 +342,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"locked memory": {
 			func(k *fakeKernel) { k.limit = 64 << 10 }, Options{LockedMemory: 3 << 20},
-			ErrLockedMemory, []string{"3072 KiB", "64 KiB", "ulimit -l 3072"},
+			ErrLockedMemory, []string{"3072 KiB", "64 KiB", "ulimit -l 32768"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -442,7 +442,7 @@ func TestMemoryLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = f.AllocDMA(40 << 10)
-		if !errors.Is(err, ErrLockedMemory) || !errors.Is(err, pcie.ErrNoMemory) || !strings.Contains(err.Error(), "ulimit -l 80") {
+		if !errors.Is(err, ErrLockedMemory) || !errors.Is(err, pcie.ErrNoMemory) || !strings.Contains(err.Error(), " 80 KiB") || !strings.Contains(err.Error(), "ulimit -l 32768") {
 			t.Errorf("%s: %v", name, err)
 		}
 		for range 2 {
