@@ -19,8 +19,8 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
-	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 	"github.com/espalier-nic/espalier/driver/pcie/endpoint"
+	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 )
 
 // fakeSystem is a machine with a card in a folder. Its files are plain memory:
