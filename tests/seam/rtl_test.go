@@ -45,15 +45,15 @@ var rtlKinds = []struct{ name, parameter string }{
 }
 
 // libraryRTL builds one of rtlKinds and returns the library's path.
-func libraryRTL(t testing.TB, name, parameter string) string {
+func libraryRTL(t testing.TB, name string, parameters ...string) string {
 	t.Helper()
-	return simbuild.Library(t, simbuild.Design{Name: name, Params: []string{parameter}})
+	return simbuild.Library(t, simbuild.Design{Name: name, Params: parameters})
 }
 
 // loadRTL builds and loads one of rtlKinds.
-func loadRTL(t testing.TB, name, parameter string) *rtlbridge.Library {
+func loadRTL(t testing.TB, name string, parameters ...string) *rtlbridge.Library {
 	t.Helper()
-	lib, err := rtlbridge.Load(libraryRTL(t, name, parameter))
+	lib, err := rtlbridge.Load(libraryRTL(t, name, parameters...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,6 +117,11 @@ func serveRTL(t testing.TB, lib *rtlbridge.Library, config rtlbridge.Config) (st
 	return stoppable{connect(t, socket), stop}, r
 }
 
+// smallTable is a parameter for RTL with room for few SAs. An access to RTL behind
+// a socket takes as long as hundreds of clock cycles to simulate, and some of the
+// driver's tests fill the table several times.
+const smallTable = "NUM_SA=256"
+
 // goNICs remembers which NIC is behind a wire, for its faults.
 type goNICs struct{ sync.Map }
 
@@ -165,8 +170,12 @@ var _ = register(implementation{
 	drivers: func(t *testing.T) map[string]drivertest.Harness {
 		faulty := faultyFirmware(t)
 		all := map[string]drivertest.Harness{}
-		for _, kind := range rtlKinds {
-			lib := loadRTL(t, kind.name, kind.parameter)
+		kinds := rtlKinds
+		if testing.Short() {
+			kinds = kinds[:1]
+		}
+		for _, kind := range kinds {
+			lib := loadRTL(t, kind.name+"-small", kind.parameter, smallTable)
 			h := drivertest.Harness{Open: func(t testing.TB) drivertest.Device {
 				f, r := serveRTL(t, lib, buses["steady"])
 				return drivertest.Device{Function: f, Wire: newRTLWire(r.Device().Port())}
