@@ -89,8 +89,10 @@ func (r *run) start(ctx context.Context) error {
 	c := r.config
 	shared := shares(append([]string{c.Dir}, c.Shares...))
 	work := job.Job{Shares: shared, HugePages: c.HugePages, Command: c.Command, Dir: c.Dir, Env: c.environment(os.Environ())}
-	for i := range c.Cards {
-		work.Cards = append(work.Cards, CardAddress(i))
+	if !c.NoIOMMU {
+		for i := range c.Cards {
+			work.Cards = append(work.Cards, CardAddress(i))
+		}
 	}
 	image, err := r.image(work)
 	if err != nil {

@@ -48,7 +48,8 @@ type Config struct {
 
 	// NoIOMMU leaves the IOMMU away. With it, a card that VFIO has taken reaches
 	// only what is mapped for it, and any other reaches all of memory at physical
-	// addresses (the kernel's iommu=pt).
+	// addresses (the kernel's iommu=pt). Without it VFIO takes no card, so that
+	// they are left without a driver, for sysfs.
 	NoIOMMU bool
 	// Memory is the guest's, in MiB; 0 means DefaultMemory.
 	Memory int

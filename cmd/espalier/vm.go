@@ -89,7 +89,7 @@ When the guest or the card fails, the exit code is 2 and the error says how.`,
 	flags.StringSlice(keyNet, nil, "network interface of the guest, at a socket of this machine: stream:PATH, QEMU's -netdev stream protocol, connecting")
 	flags.String(keyPcapng, "", "record the frames on the wires to this file, with simulated times")
 	flags.String(keyWave, "", "record waveforms of the first card to this .fst file (simulator only, slow)")
-	flags.String(keyIOMMU, "on", "on: an IOMMU protects the guest's memory from cards that VFIO drives, others reach all of it; off: there is none")
+	flags.String(keyIOMMU, "on", "on: an IOMMU protects the guest's memory from cards that VFIO drives, others reach all of it; off: there is none, so that VFIO takes no card and --device is sysfs:ADDRESS")
 	flags.Int(keyMemory, vm.DefaultMemory, "memory of the guest in MiB")
 	flags.Int(keyCPUs, vm.DefaultCPUs, "processors of the guest")
 	flags.Int(keyHugePages, 0, "huge pages of 2 MiB that the guest sets aside")
@@ -293,7 +293,11 @@ func serveForGuest(ctx context.Context, cancel context.CancelCauseFunc, s *setti
 	for i := range nics {
 		socket := filepath.Join(dir, fmt.Sprintf("nic%d.sock", i))
 		config.Cards = append(config.Cards, socket)
-		names = append(names, vm.CardAddress(i))
+		name := vm.CardAddress(i)
+		if config.NoIOMMU {
+			name = "sysfs:" + name
+		}
+		names = append(names, name)
 		argv = append(argv, "--"+keySocket, socket)
 	}
 	wires := slices.Clone(s.viper.GetStringSlice(keyWire))

@@ -24,7 +24,7 @@ type Binding struct {
 
 // Bind takes a function, whatever it is, from its kernel driver and binds
 // vfio-pci, whose module must be loaded. It needs root. A function that vfio-pci
-// has already is left as it is.
+// has already is left as it is. One behind no IOMMU is an error (ErrNoIOMMU).
 func Bind(address string) (*Binding, error) { return bind(linux{}, address) }
 
 // Unbind takes a function from vfio-pci and lets the kernel choose its driver.
@@ -73,6 +73,9 @@ func bind(k kernel, address string) (*Binding, error) {
 	if f.Driver == vfioPCI {
 		b.done = true
 		return b, nil
+	}
+	if f.IOMMUGroup < 0 {
+		return nil, noIOMMU(&f)
 	}
 	if _, err := os.Stat(k.path(driversFolder + "/" + vfioPCI)); errors.Is(err, fs.ErrNotExist) {
 		return nil, &problem{

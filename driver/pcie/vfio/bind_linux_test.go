@@ -130,7 +130,16 @@ func TestBindFailures(t *testing.T) {
 	if _, err := bind(k, cardAddress); err == nil || len(k.log()) != 2 {
 		t.Errorf("%v after %q", err, k.log())
 	}
-	// vfio-pci does not want it, as without an IOMMU.
+	// Behind no IOMMU it is not even tried.
+	k = newKernel(t)
+	withDrivers(k)
+	k.setDriver(cardAddress, "igb")
+	k.remove("/sys/bus/pci/devices/" + cardAddress + "/iommu_group")
+	k.log()
+	if _, err := bind(k, cardAddress); !errors.Is(err, ErrNoIOMMU) || len(k.log()) != 0 {
+		t.Errorf("no IOMMU: %v", err)
+	}
+	// vfio-pci does not want it for another reason.
 	k = newKernel(t)
 	withDrivers(k)
 	k.setDriver(cardAddress, "igb")

@@ -31,16 +31,23 @@ func check(k kernel, f *discover.Function, opts Options) error {
 	if !slices.Contains(ids, f.ID) {
 		return say(ErrNotOurs, "%s is %v and a NIC of ours has %v; if it is one, name its IDs: --pci-id %v", f.Address, f.ID, list(ids), f.ID)
 	}
+	if f.IOMMUGroup < 0 { // then vfio-pci would not take it either
+		return noIOMMU(f)
+	}
 	if !isVFIO(f.Driver) {
 		if f.Driver == "" {
 			return say(ErrNotBound, "%s has no driver and VFIO needs vfio-pci; bind it: %s (`espalier doctor %s` says more)", f.Address, doctor.BindCommands(f), f.Address)
 		}
 		return say(ErrNotBound, "%s is in the hands of the kernel's driver %s and VFIO needs vfio-pci; if nothing uses it, bind that: %s (`espalier doctor %s` says more)", f.Address, f.Driver, doctor.BindCommands(f), f.Address)
 	}
-	if f.IOMMUGroup < 0 || isNoIOMMU(k, f) {
-		return say(ErrNoIOMMU, "%s is behind no IOMMU, so nothing would keep it from any byte of memory (VFIO's no-IOMMU mode is not used); switch the IOMMU on in the firmware and with intel_iommu=on or amd_iommu=on, or do without it: --device sysfs:%s", f.Address, f.Address)
+	if isNoIOMMU(k, f) {
+		return noIOMMU(f)
 	}
 	return checkGroup(k, f)
+}
+
+func noIOMMU(f *discover.Function) error {
+	return say(ErrNoIOMMU, "%s is behind no IOMMU, so nothing would keep it from any byte of memory (VFIO's no-IOMMU mode is not used); switch the IOMMU on in the firmware and with intel_iommu=on or amd_iommu=on, or do without it: --device sysfs:%s", f.Address, f.Address)
 }
 
 func list(ids []discover.ID) string {

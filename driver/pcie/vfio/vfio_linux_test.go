@@ -284,6 +284,13 @@ func TestRefusals(t *testing.T) {
 			func(k *fakeKernel) { k.remove("/sys/bus/pci/devices/" + cardAddress + "/iommu_group") }, Options{},
 			ErrNoIOMMU, []string{"intel_iommu=on", "--device sysfs:" + cardAddress, "no-IOMMU mode is not used"},
 		},
+		"no group and no driver": {
+			func(k *fakeKernel) {
+				k.setDriver(cardAddress, "")
+				k.remove("/sys/bus/pci/devices/" + cardAddress + "/iommu_group")
+			}, Options{},
+			ErrNoIOMMU, []string{"intel_iommu=on", "--device sysfs:" + cardAddress},
+		},
 		"no-IOMMU mode": {
 			func(k *fakeKernel) { k.file("/sys/kernel/iommu_groups/17/name", "vfio-noiommu\n") }, Options{},
 			ErrNoIOMMU, []string{"sysfs:" + cardAddress},
