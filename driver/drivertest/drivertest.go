@@ -101,62 +101,74 @@ const (
 	bufferSize = 10000
 )
 
+// tests are the suite.
+var tests = []struct {
+	name string
+	run  func(*testing.T, Harness)
+}{
+	{"Open", testOpen},
+	{"OpenAgain", testOpenAgain},
+	{"Options", testOptions},
+	{"SAKinds", testSAKinds},
+	{"SARefusals", testSARefusals},
+	{"SATableFull", testSATableFull},
+	{"SACancelled", testSACancelled},
+	{"SAKept", testSAKept},
+	{"SAReadBack", testSAReadBack},
+	{"SARestored", testSARestored},
+	{"SABatches", testSABatches},
+	{"SAConcurrent", testSAConcurrent},
+	{"FirmwareInfo", testFirmwareInfo},
+	{"FirmwareStops", testFirmwareStops},
+	{"FirmwareLost", testFirmwareLost},
+	{"FirmwareImages", testFirmwareImages},
+	{"MailboxFull", testMailboxFull},
+	{"MailboxDisorder", testMailboxDisorder},
+	{"SelfTestFails", testSelfTestFails},
+	{"SendPlain", testSendPlain},
+	{"SendESP", testSendESP},
+	{"SendErrors", testSendErrors},
+	{"SendESN", testSendESN},
+	{"ReceivePlain", testReceivePlain},
+	{"ReceiveESP", testReceiveESP},
+	{"ReceiveUntouched", testReceiveUntouched},
+	{"ReceiveTruncated", testReceiveTruncated},
+	{"ReceiveDropped", testReceiveDropped},
+	{"Loopback", testLoopback},
+	{"RingWrap", testRingWrap},
+	{"RingFull", testRingFull},
+	{"BufferOwnership", testBufferOwnership},
+	{"AllQueues", testAllQueues},
+	{"PostWhilePolling", testPostWhilePolling},
+	{"Interrupts", testInterrupts},
+	{"SharedVector", testSharedVector},
+	{"Moderation", testModeration},
+	{"WaitEnds", testWaitEnds},
+	{"QueueError", testQueueError},
+	{"FrameBusErrors", testFrameBusErrors},
+	{"RingBusErrors", testRingBusErrors},
+	{"StopStart", testStopStart},
+	{"DeleteUnderTraffic", testDeleteUnderTraffic},
+	{"ResetInTraffic", testResetInTraffic},
+	{"Statistics", testStatistics},
+	{"TwoNICs", testTwoNICs},
+	{"Close", testClose},
+}
+
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, Harness)
-	}{
-		{"Open", testOpen},
-		{"OpenAgain", testOpenAgain},
-		{"Options", testOptions},
-		{"SAKinds", testSAKinds},
-		{"SARefusals", testSARefusals},
-		{"SATableFull", testSATableFull},
-		{"SACancelled", testSACancelled},
-		{"SAKept", testSAKept},
-		{"SAReadBack", testSAReadBack},
-		{"SARestored", testSARestored},
-		{"SABatches", testSABatches},
-		{"SAConcurrent", testSAConcurrent},
-		{"FirmwareInfo", testFirmwareInfo},
-		{"FirmwareStops", testFirmwareStops},
-		{"FirmwareLost", testFirmwareLost},
-		{"FirmwareImages", testFirmwareImages},
-		{"MailboxFull", testMailboxFull},
-		{"MailboxDisorder", testMailboxDisorder},
-		{"SelfTestFails", testSelfTestFails},
-		{"SendPlain", testSendPlain},
-		{"SendESP", testSendESP},
-		{"SendErrors", testSendErrors},
-		{"SendESN", testSendESN},
-		{"ReceivePlain", testReceivePlain},
-		{"ReceiveESP", testReceiveESP},
-		{"ReceiveUntouched", testReceiveUntouched},
-		{"ReceiveTruncated", testReceiveTruncated},
-		{"ReceiveDropped", testReceiveDropped},
-		{"Loopback", testLoopback},
-		{"RingWrap", testRingWrap},
-		{"RingFull", testRingFull},
-		{"BufferOwnership", testBufferOwnership},
-		{"AllQueues", testAllQueues},
-		{"PostWhilePolling", testPostWhilePolling},
-		{"Interrupts", testInterrupts},
-		{"SharedVector", testSharedVector},
-		{"Moderation", testModeration},
-		{"WaitEnds", testWaitEnds},
-		{"QueueError", testQueueError},
-		{"FrameBusErrors", testFrameBusErrors},
-		{"RingBusErrors", testRingBusErrors},
-		{"StopStart", testStopStart},
-		{"DeleteUnderTraffic", testDeleteUnderTraffic},
-		{"ResetInTraffic", testResetInTraffic},
-		{"Statistics", testStatistics},
-		{"TwoNICs", testTwoNICs},
-		{"Close", testClose},
-	} {
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
 	}
+}
+
+// Tests returns the names of the suite's tests, in their order.
+func Tests() []string {
+	names := make([]string, len(tests))
+	for i, test := range tests {
+		names[i] = test.name
+	}
+	return names
 }
 
 // bed is one NIC opened by the driver, with its wire and buffers.

@@ -81,38 +81,50 @@ const (
 	impatience = 50 * time.Millisecond
 )
 
+// tests are the suite.
+var tests = []struct {
+	name string
+	run  func(*testing.T, Harness)
+}{
+	{"Identity", testIdentity},
+	{"ConfigRange", testConfigRange},
+	{"Command", testCommand},
+	{"Capabilities", testCapabilities},
+	{"BARSizing", testBARSizing},
+	{"BARs", testBARs},
+	{"BARRange", testBARRange},
+	{"Scratch", testScratch},
+	{"Unmapped", testUnmapped},
+	{"DMAMemory", testDMAMemory},
+	{"DMAErrors", testDMAErrors},
+	{"DMAAccess", testDMAAccess},
+	{"DMAFaults", testDMAFaults},
+	{"BusMaster", testBusMaster},
+	{"Interrupts", testInterrupts},
+	{"InterruptMask", testInterruptMask},
+	{"InterruptErrors", testInterruptErrors},
+	{"Relax", testRelax},
+	{"Reset", testReset},
+	{"Close", testClose},
+	{"CloseWhileWaiting", testCloseWhileWaiting},
+	{"Unplug", testUnplug},
+	{"Concurrency", testConcurrency},
+}
+
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, Harness)
-	}{
-		{"Identity", testIdentity},
-		{"ConfigRange", testConfigRange},
-		{"Command", testCommand},
-		{"Capabilities", testCapabilities},
-		{"BARSizing", testBARSizing},
-		{"BARs", testBARs},
-		{"BARRange", testBARRange},
-		{"Scratch", testScratch},
-		{"Unmapped", testUnmapped},
-		{"DMAMemory", testDMAMemory},
-		{"DMAErrors", testDMAErrors},
-		{"DMAAccess", testDMAAccess},
-		{"DMAFaults", testDMAFaults},
-		{"BusMaster", testBusMaster},
-		{"Interrupts", testInterrupts},
-		{"InterruptMask", testInterruptMask},
-		{"InterruptErrors", testInterruptErrors},
-		{"Relax", testRelax},
-		{"Reset", testReset},
-		{"Close", testClose},
-		{"CloseWhileWaiting", testCloseWhileWaiting},
-		{"Unplug", testUnplug},
-		{"Concurrency", testConcurrency},
-	} {
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
 	}
+}
+
+// Tests returns the names of the suite's tests, in their order.
+func Tests() []string {
+	names := make([]string, len(tests))
+	for i, test := range tests {
+		names[i] = test.name
+	}
+	return names
 }
 
 // open opens and enables a function and closes it at the end of the test.
