@@ -350,6 +350,13 @@ func TestConcurrency(t *testing.T) {
 			}
 		})
 	}
+	for range 2 { // between calls of others
+		wg.Go(func() {
+			for range 500 {
+				c.TakeFaults()
+			}
+		})
+	}
 	wg.Wait()
 }
 

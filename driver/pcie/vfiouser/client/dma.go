@@ -204,8 +204,8 @@ func (c *Client) catchUp() {
 		c.mu.Unlock()
 		return
 	}
-	defer c.leave()
 	defer c.mu.Unlock()
+	defer c.leave()
 	c.reading = true
 	c.mu.Unlock()
 	err := c.readWaiting()
