@@ -37,6 +37,9 @@ type lab struct {
 	linkB string
 	// wireA and wireB are what gateways in A and B have as --wire; "": a card.
 	wireA, wireB string
+	// turn counts the kinds tried: where not all sizes are pinged, those of the
+	// next kind are others.
+	turn int
 	// longest is the most data of a ping that fits, for the SA of now.
 	longest int
 }
@@ -205,7 +208,7 @@ func (l *lab) traffic(a, b side) (summary string, err error) {
 		}
 		var sizes []int
 		for size := 0; size <= longest; size++ {
-			if size%l.sizes == 0 || size < 16 || size > longest-16 {
+			if (size+l.turn)%l.sizes == 0 || size < 16 || size > longest-16 {
 				sizes = append(sizes, size)
 			}
 		}
@@ -222,6 +225,7 @@ func (l *lab) traffic(a, b side) (summary string, err error) {
 		}
 	}
 	l.longest = longest
+	l.turn++
 	return fmt.Sprintf("%d pings of 0 to %d bytes, 2 TCP transfers of %d bytes, 32 UDP datagrams", pings, longest, l.bytes), nil
 }
 
@@ -291,6 +295,14 @@ func (l *lab) compare(running *[]*gatewayProcess) (summary string, err error) {
 		} else {
 			mine = gatewayTraffic(stats)
 		}
+	}
+	if err := l.a.do(func() error {
+		if _, err := netlink.LinkByName(tapA); err == nil {
+			return fmt.Errorf("the gateway has left %s behind", tapA)
+		}
+		return nil
+	}); err != nil {
+		return "", err
 	}
 	for _, spi := range []uint32{spiAtoB, spiBtoA} {
 		if mine[spi] != theirs[spi] || mine[spi].packets == 0 {
