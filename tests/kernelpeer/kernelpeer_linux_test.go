@@ -91,10 +91,10 @@ func TestKernel(t *testing.T) {
 	espalier, kernelpeer := programs(t)
 	guest := func(device string, args ...string) []string {
 		vm := []string{"vm", "--device", device, "--nics", "1", "--wire", "guest", "--modules", "ipsec", "--"}
-		return append(append(vm, kernelpeer, "--espalier", espalier), args...)
+		return append(append(vm, kernelpeer, "--espalier", espalier, "--wait", "2m"), args...)
 	}
 	t.Run("Go NIC", func(t *testing.T) {
-		run(t, 24, espalier, guest("gonic", "--ping-step", "12", "--bytes", "262144")...)
+		run(t, 24, espalier, guest("gonic", "--ping-step", "16", "--bytes", "131072")...)
 	})
 	t.Run("RTL", func(t *testing.T) {
 		run(t, 8, espalier, guest(rtl(t), "--ping-step", "200", "--bytes", "20000", "--cases", few)...)
