@@ -169,7 +169,7 @@ func LookupIn(devices, address string) (Function, error) {
 	}
 	f, err := read(filepath.Join(devices, address), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Function{}, fmt.Errorf("PCI function %s: there is none at this address: %w", address, err)
+		return Function{}, fmt.Errorf("PCI function %s: there is none at this address, `espalier devices` lists the cards: %w", address, fs.ErrNotExist)
 	}
 	if err != nil {
 		return Function{}, fmt.Errorf("PCI function %s: %w", address, err)
