@@ -392,6 +392,45 @@ func TestRunnerWire(t *testing.T) {
 	ok(t, b.Port().SetOutput(nil))
 }
 
+// TestRunnerHold: a held clock stands still but for accesses, which are answered,
+// and goes on afterwards, also when it was held by a tap; Close ends it.
+func TestRunnerHold(t *testing.T) {
+	r := openRunning(t, nil)
+	runner := start(t, r)
+	cycles := func() uint64 { // once the step under way has ended
+		r.Cycle()
+		return runner.Cycles()
+	}
+	for lap := range 20 {
+		if lap%2 == 0 {
+			runner.Hold(true)
+		} else {
+			remove := r.Port().Tap(func(*WireFrame) { runner.Hold(true) })
+			ok(t, r.Port().Send(make([]byte, 60), false))
+			remove()
+		}
+		before, own := cycles(), r.Cycle()
+		for range 20 {
+			if r.read(tinyID) != tinyIDValue {
+				t.Fatal("an access is not answered")
+			}
+		}
+		if after := cycles(); after != before {
+			t.Errorf("%d cycles while the clock is held", after-before)
+		}
+		if r.Cycle() == own {
+			t.Error("accesses take no time")
+		}
+		runner.Hold(false)
+		for deadline := time.Now().Add(patienceOfTests); cycles() == before; {
+			if time.Now().After(deadline) {
+				t.Fatal("the clock does not go on")
+			}
+		}
+	}
+	runner.Hold(true)
+}
+
 func TestRunnerArguments(t *testing.T) {
 	a := openRunning(t, nil)
 	start(t, a)

@@ -48,6 +48,7 @@ type Runner struct {
 	cycles  atomic.Uint64
 	running atomic.Bool
 	pausing atomic.Bool
+	held    atomic.Bool
 	wake    chan struct{}
 	stop    chan struct{}
 	ended   chan struct{}
@@ -101,6 +102,20 @@ func (r *Runner) Run() {
 // take some more.
 func (r *Runner) Cycles() uint64 { return r.cycles.Load() }
 
+// Hold stops the clock, or lets it go on. Accesses let time pass all the same, so
+// that nobody who waits for the answer to one waits for what comes after Hold.
+// It may be called from taps and outputs of the devices' wires. A step that is
+// under way ends first.
+func (r *Runner) Hold(on bool) {
+	r.held.Store(on)
+	if !on && r.pausing.Load() {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // Close stops the clock; devices can still be used, and time passes in their
 // accesses only.
 func (r *Runner) Close() {
@@ -141,6 +156,12 @@ func (r *Runner) run() {
 			return
 		default:
 		}
+		if r.held.Load() {
+			if !r.standStill() {
+				return
+			}
+			continue
+		}
 		if pause := rhythm.pause(); pause > 0 {
 			if !r.sleep(pause) {
 				return
@@ -151,6 +172,20 @@ func (r *Runner) run() {
 			runtime.Gosched() // the mutex would let the runner, which has the processor, win
 		}
 	}
+}
+
+// standStill waits while the clock is held; false means that the runner is to end.
+func (r *Runner) standStill() bool {
+	r.pausing.Store(true) // before the look at held, so that Hold sees it or is seen
+	defer r.pausing.Store(false)
+	for r.held.Load() {
+		select {
+		case <-r.stop:
+			return false
+		case <-r.wake:
+		}
+	}
+	return true
 }
 
 // sleep waits until it is time or somebody speaks to a device; false means that
@@ -188,7 +223,7 @@ func (h *rhythm) turn() error {
 	r := h.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for ran := uint64(0); ran < burst; {
+	for ran := uint64(0); ran < burst && !r.held.Load(); {
 		if now := r.spoken.Load(); now != h.spoken {
 			h.spoken, h.unspoken, h.quiet, h.next = now, 0, 0, 0
 		}
