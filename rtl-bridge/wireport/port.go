@@ -58,6 +58,15 @@ type Port interface {
 	String() string
 }
 
+// Waiter is a Port that can wait for the other end instead of losing frames, as a
+// simulated wire may: the stream ports.
+type Waiter interface {
+	Port
+	// SendWaiting is Send, but waits for room as long as somebody is at the other
+	// end. Close ends it.
+	SendWaiting(frame []byte) error
+}
+
 // Counters count frames and bytes (no FCS) since a port was opened.
 type Counters struct {
 	Sent          uint64 `json:"sent"`

@@ -227,6 +227,20 @@ func (s *stream) Send(frame []byte) error {
 	return nil
 }
 
+// SendWaiting implements Waiter.
+func (s *stream) SendWaiting(frame []byte) error {
+	if err := checkFrame(s, frame); err != nil {
+		return err
+	}
+	if s.peer() == nil {
+		return s.Send(frame) // which knows what to make of that
+	}
+	if !s.out.putWaiting(frame) { // a peer that leaves makes room
+		return closed(s)
+	}
+	return nil
+}
+
 // Receive implements Port.
 func (s *stream) Receive(frames [][]byte, sizes []int) (int, error) {
 	return s.in.receive(s, &s.counters, frames, sizes)
