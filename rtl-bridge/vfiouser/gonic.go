@@ -3,6 +3,9 @@
 package vfiouser
 
 import (
+	"errors"
+	"sync/atomic"
+
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/hwmodel/nic"
 	"github.com/espalier-nic/espalier/rtl-bridge/vfiouser/server"
@@ -11,9 +14,16 @@ import (
 // GoNIC is the NIC in Go as a server.Device. It does its work inside the access
 // that causes it; so it reaches memory that a client does not share by descriptor
 // only while the client waits for nothing, and has a DMA error otherwise.
+//
+// What is not mapped is asked for by message too, so that the client's IOMMU tells
+// its user of an access that should not be. Where the client waits at that moment,
+// the access is refused at once, and a read is asked for later, for that reason
+// only. A write is not: the memory may be somebody else's by then.
 type GoNIC struct {
 	card
 	model *nic.NIC
+	// telling: a read that was refused is asked for.
+	telling atomic.Bool
 }
 
 var _ server.Device = (*GoNIC)(nil)
@@ -64,7 +74,23 @@ func (m *clientMemory) Read(iova uint64, p []byte) bool {
 	if now == nil {
 		return false
 	}
-	return m.done(pcie.Fault{IOVA: iova, Size: len(p)}, now.host.TryReadDMA(now.ctx, iova, p))
+	err := now.host.TryReadDMA(now.ctx, iova, p)
+	if errors.Is(err, server.ErrClientWaiting) {
+		m.tell(now, iova, len(p))
+	}
+	return m.done(pcie.Fault{IOVA: iova, Size: len(p)}, err)
+}
+
+// tell asks the client for memory that it could not be asked for before, one read
+// at a time. Nobody waits for the answer.
+func (m *clientMemory) tell(now *client, iova uint64, size int) {
+	if m.telling.Swap(true) {
+		return
+	}
+	go func() {
+		defer m.telling.Store(false)
+		_ = now.host.ReadDMA(now.ctx, iova, make([]byte, size)) // it is about what the client does with it
+	}()
 }
 
 // Write implements nic.Memory.
