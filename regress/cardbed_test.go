@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -335,16 +336,23 @@ func TestTwoCardsWrongAlike(t *testing.T) {
 // lossy is a port that says it has lost frames.
 type lossy struct{ wireport.Port }
 
-func (p lossy) Counters() wireport.Counters { return wireport.Counters{ReceiveDropped: 3} }
+func (p lossy) Counters() wireport.Counters {
+	return wireport.Counters{ReceiveDropped: 3, Connections: 1}
+}
 
 // TestTapThatFails: a wire that was seen in part is not judged.
 func TestTapThatFails(t *testing.T) {
-	for _, want := range []string{"closed", "lost 3 frames"} {
+	for _, want := range []string{"closed", "lost 3 frames", "has lost 5 frames"} {
 		t.Run(want, func(t *testing.T) {
 			cable, mirror := plug(t, nic.Present), pipeTap(t)
-			if want == "closed" {
+			switch want {
+			case "closed":
 				mirror.Close()
-			} else {
+			case "has lost 5 frames": // whoever mirrors them says so
+				if err := mirror.Send(wireport.LossNotice(5)); err != nil {
+					t.Fatal(err)
+				}
+			default:
 				open := openTapPort
 				openTapPort = func(spec string) (wireport.Port, error) {
 					port, err := open(spec)
@@ -356,6 +364,62 @@ func TestTapThatFails(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+// TestTapOfNobody: a stream whose other end does not come.
+func TestTapOfNobody(t *testing.T) {
+	plug(t, nic.Present)
+	before := tapPatience
+	t.Cleanup(func() { tapPatience = before })
+	tapPatience = 20 * time.Millisecond
+	c := DeviceConfig{Device: cardA + "," + cardB, WireTap: "stream:" + t.TempDir() + "/none"}
+	if _, err := OpenBed(context.Background(), c, driver.Options{}); err == nil || !strings.Contains(err.Error(), "nobody is at the other end of stream:") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestTapHasRoom: no more frames are on their way than a tap can keep that shows
+// none of them.
+func TestTapHasRoom(t *testing.T) {
+	cable, mirror := plug(t, nic.Present), pipeTap(t)
+	plan := planOf(t, "iperf.pcap", 1)
+	var mu sync.Mutex
+	var kept [][]byte
+	shown := 0
+	show := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, f := range kept {
+			if err := mirror.Send(f); err != nil {
+				t.Error(err)
+			}
+		}
+		shown += len(kept)
+		kept = nil
+	}
+	cable.tap = func(frame []byte, after bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if after {
+			return
+		}
+		kept = append(kept, bytes.Clone(frame))
+		switch all := min(lateFrames, len(plan.Packets)-shown); {
+		case len(kept) > all:
+			t.Errorf("%d frames are on their way that the tap has not shown", len(kept))
+		case len(kept) == all:
+			time.AfterFunc(20*time.Millisecond, show) // others could come meanwhile
+		}
+	}
+	r, err := Run(context.Background(), cable.bed(t, DeviceConfig{WireTap: "mirror0"}), plan, RunOptions{MaxMismatches: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if shown <= lateFrames || r.OnWire != len(plan.Packets) || r.Counts.Mismatches != 0 {
+		t.Errorf("of %d packets %d shown: %+v %v", len(plan.Packets), shown, r.Counts, r.Mismatches)
 	}
 }
 

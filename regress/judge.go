@@ -437,12 +437,18 @@ func (j *judge) missingAbove(up arrivingFrame) {
 	j.mismatch(compare(j.name(up.packet), j.saName(up.packet), Delivered, up.delivered, nil, 0))
 }
 
+// unseen is how many frames that were sent nobody has seen on the wire yet.
+func (j *judge) unseen() (count int) {
+	for _, list := range j.onWire {
+		count += len(list)
+	}
+	return count
+}
+
 // done says whether every frame has arrived.
 func (j *judge) done() bool {
-	for _, list := range j.onWire {
-		if len(list) > 0 {
-			return false
-		}
+	if j.unseen() > 0 {
+		return false
 	}
 	for rx := range j.arriving {
 		if j.expected(rx) || len(j.held[rx]) > 0 {

@@ -102,6 +102,13 @@ func (c DeviceConfig) targets() ([]target, error) {
 	return all, nil
 }
 
+// HasCable says whether OpenBed takes c for two cards that a cable joins, on which
+// a WireTap can be.
+func (c DeviceConfig) HasCable() bool {
+	all, err := c.targets()
+	return err == nil && len(all) == 2 && !c.Loopback
+}
+
 // target is targets for what works on one device.
 func (c DeviceConfig) target() (target, error) {
 	all, err := c.targets()

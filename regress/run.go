@@ -412,10 +412,18 @@ func (r *run) prepare(ctx context.Context, p *driver.TXPacket, buffer *driver.Bu
 	return r.frame(ctx, p, buffer, queue)
 }
 
+// lateFrames is how many frames may be on the wire that a tap beside it has not
+// shown yet. An interface keeps some for who reads them, and loses more.
+const lateFrames = 512
+
 // hasRoom says whether the receiving NIC has a buffer for one more frame of an
-// SA: a NIC drops what it has no buffer for, and that is no fault of its own.
+// SA, and a tap room to show it: a NIC drops what it has no buffer for, and that is
+// no fault of its own.
 func (r *run) hasRoom(choice int) bool {
 	rx := r.judge.rxQueue(choice)
+	if r.bed.Sight == Late && r.judge.unseen() >= lateFrames {
+		return false
+	}
 	return r.judge.load[rx] < r.rx[rx].Size()-1
 }
 

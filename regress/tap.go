@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/espalier-nic/espalier/rtl-bridge/wireport"
 )
@@ -39,8 +40,17 @@ func openWireTap(spec string) (*wireTap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--wire-tap: %w", err)
 	}
+	// The other end of a stream comes by itself, and shows nothing before.
+	for deadline := time.Now().Add(tapPatience); port.Counters().Connections == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return nil, errors.Join(fmt.Errorf("--wire-tap: nobody is at the other end of %v; `espalier serve --wire-mirror` is, when it is given the other end's name", port), port.Close())
+		}
+	}
 	return &wireTap{port: port}, nil
 }
+
+// tapPatience is how long the other end of a tap may take to come.
+var tapPatience = 10 * time.Second
 
 // start begins to listen. stamp is the time of a frame that comes now.
 func (t *wireTap) start(stamp func() uint64) {
@@ -59,7 +69,14 @@ func (t *wireTap) start(stamp func() uint64) {
 			}
 			now := stamp()
 			for i, size := range sizes[:n] {
-				t.queue.put(WireFrame{Frame: frames[i][:size], First: now, Last: now})
+				frame := frames[i][:size]
+				if missing, is := wireport.ParseLossNotice(frame); is {
+					t.mu.Lock()
+					t.err = fmt.Errorf("the mirror that feeds %v has lost %d frames, so the wire cannot be judged; it was too slow, and --queues 1 sends more slowly", t.port, missing)
+					t.mu.Unlock()
+					return
+				}
+				t.queue.put(WireFrame{Frame: frame, First: now, Last: now})
 			}
 		}
 	})

@@ -82,6 +82,11 @@ func (c *Config) machine(kernel, initramfs string, jobFD int, shares []job.Share
 			"-netdev", fmt.Sprintf(`{"type":"stream","id":"net%d","addr":{"type":"unix","path":%s}}`, i, quote(network)),
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=net%d,romfile=,mac=52:54:00:65:73:%02x", i, i+1))
 	}
+	if c.Mirror != "" {
+		args = append(args,
+			"-netdev", fmt.Sprintf(`{"type":"stream","id":"mirror","addr":{"type":"unix","path":%s}}`, quote(c.Mirror)),
+			"-device", "virtio-net-pci,netdev=mirror,romfile=,mac="+job.TapAddress)
+	}
 	for i, socket := range c.Cards {
 		args = append(args, CardArguments(socket, fmt.Sprintf("%02x.0", firstSlot+i))...)
 	}

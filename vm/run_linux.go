@@ -88,7 +88,7 @@ func (r *run) onCleanUp(f func()) { r.undo = append(r.undo, f) }
 func (r *run) start(ctx context.Context) error {
 	c := r.config
 	shared := shares(append([]string{c.Dir}, c.Shares...))
-	work := job.Job{Shares: shared, HugePages: c.HugePages, Command: c.Command, Dir: c.Dir, Env: c.environment(os.Environ())}
+	work := job.Job{Shares: shared, HugePages: c.HugePages, Tap: c.Mirror != "", Command: c.Command, Dir: c.Dir, Env: c.environment(os.Environ())}
 	if !c.NoIOMMU {
 		for i := range c.Cards {
 			work.Cards = append(work.Cards, CardAddress(i))

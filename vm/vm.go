@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/espalier-nic/espalier/vm/debian"
+	"github.com/espalier-nic/espalier/vm/job"
 )
 
 // Config says what to run, and in what machine. Command is needed; the zero
@@ -45,6 +46,10 @@ type Config struct {
 	// Networks are Unix sockets that speak QEMU's stream protocol. The guest has a
 	// network interface on each: eth0, eth1, ...
 	Networks []string
+	// Mirror is a Unix socket that speaks QEMU's stream protocol, and whose frames
+	// the guest has on the interface TapInterface: up and promiscuous, without any
+	// address, its frames never merged. Empty means that there is none.
+	Mirror string
 
 	// NoIOMMU leaves the IOMMU away. With it, a card that VFIO has taken reaches
 	// only what is mapped for it, and any other reaches all of memory at physical
@@ -95,6 +100,9 @@ const (
 	maxMemory   = 1 << 20
 	maxCPUs     = 64
 )
+
+// TapInterface is the guest's interface with the frames of Config.Mirror.
+const TapInterface = job.Tap
 
 // firstSlot is the first card's place on the root bus.
 const firstSlot = 0x10

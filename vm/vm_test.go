@@ -113,12 +113,13 @@ func TestCheck(t *testing.T) {
 }
 
 func TestMachine(t *testing.T) {
-	c := Config{Command: []string{"true"}, Cards: []string{`/tmp/a "b", c.sock`}, Networks: []string{"/tmp/n,x"}, Memory: 512, CPUs: 3}
+	c := Config{Command: []string{"true"}, Cards: []string{`/tmp/a "b", c.sock`}, Networks: []string{"/tmp/n,x"}, Mirror: "/tmp/m", Memory: 512, CPUs: 3}
 	args := c.machine("/k", "/i", 4, []job.Share{{Tag: "root"}, {Tag: "share1"}}, []int{5, 6})
 	text := strings.Join(args, " ")
 	for _, want := range []string{
 		"-smp 3", "-m 512M", "size=512M,share=on", "intel-iommu,caching-mode=on", "intel_iommu=on iommu=pt", "loglevel=5",
 		"socket,id=share1,fd=6", "tag=share1", "socket,id=job,fd=4",
+		`"id":"mirror","addr":{"type":"unix","path":"/tmp/m"}`, "netdev=mirror,romfile=,mac=" + job.TapAddress,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %s", want, text)

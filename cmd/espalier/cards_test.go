@@ -62,6 +62,43 @@ func TestRunOnServedCards(t *testing.T) {
 	}
 }
 
+// TestRunSeesTheMirror: frames between two served cards are judged where serve
+// mirrors them: all of them, in an order that can be.
+func TestRunSeesTheMirror(t *testing.T) {
+	for name, device := range map[string]string{"Go NIC": "gonic:window", "RTL": "sim:" + simbuild.Library(t, simbuild.Design{Name: "window", Params: []string{"CONTROL_PROCESSOR=0"}})} {
+		t.Run(name, func(t *testing.T) {
+			capture, err := filepath.Abs(dns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			folder := t.TempDir()
+			s := startServe(t, folder, "--device", device, "--socket", "a.sock", "--socket", "b.sock", "--wire-mirror", "stream-listen:m.sock", "--pcapng", "serve.pcapng")
+			const cards = "vfio-user:a.sock,vfio-user:b.sock"
+			out, _, err := espalier(t, folder, "", "run", "--device", cards, "--wire-tap", "stream:m.sock", capture)
+			if err != nil || !strings.Contains(out, "all as the golden model says") || strings.Contains(out, "not seen") {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			// What is said by the environment is for runs that have a cable.
+			t.Setenv("ESPALIER_WIRE_TAP", "stream:m.sock")
+			for device, seen := range map[string]bool{cards: true, "vfio-user:b.sock": false} {
+				out, _, err = espalier(t, folder, "", "run", "--force", "--device", device, capture)
+				if err != nil || strings.Contains(out, "frames on the wire") || strings.Contains(out, "not seen: the MAC") == seen {
+					t.Errorf("%s: %v\n%s", device, err, out)
+				}
+			}
+			if err := s.end(); err != nil {
+				t.Errorf("serve: %v", err)
+			}
+			if said := s.errOut.String(); strings.Contains(said, "mirror") {
+				t.Errorf("serve said %s", said)
+			}
+			if _, err := os.Lstat("m.sock"); err == nil {
+				t.Error("the mirror's socket is left behind")
+			}
+		})
+	}
+}
+
 // TestBenchOfACard: a card is measured by itself.
 func TestBenchOfACard(t *testing.T) {
 	folder := t.TempDir()

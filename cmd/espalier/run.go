@@ -82,7 +82,7 @@ Writes ` + wireFile + ` and ` + resultFile + ` to the folder of --out.`,
 	flags.Int(keyMaxSAs, 256, "most SAs to make")
 	flags.Int(keyQueues, 0, "queue pairs to use, 0 for all")
 	flags.String(keyWave, "", "record waveforms of the sending NIC to this .fst file (simulator only, slow)")
-	flags.String(keyWireTap, "", "interface of this machine on a mirror port that shows the frames between two cards (packet socket)")
+	flags.String(keyWireTap, "", "`WIRE` that shows the frames between two cards: an interface of this machine on a mirror port (packet socket), or stream:PATH, where espalier serve has its --wire-mirror")
 	flags.Bool(keyLoopback, false, "judge one NIC in its internal loopback also with --device sim or gonic; one card alone always is")
 	flags.StringSlice(keyCaptures, nil, "captures to run when none is named as an argument")
 	s.learn(flags)
@@ -120,7 +120,12 @@ func runRun(cmd *cobra.Command, s *settings, captures []string) error {
 
 	queues := s.viper.GetInt(keyQueues)
 	config := s.deviceConfig(s.viper.GetString(keyWave))
-	config.WireTap, config.Loopback = s.viper.GetString(keyWireTap), s.viper.GetBool(keyLoopback)
+	config.Loopback = s.viper.GetBool(keyLoopback)
+	if cmd.Flags().Changed(keyWireTap) || config.HasCable() {
+		// What is not said with the command is about the machine: where it shows the
+		// cable, if a run uses it.
+		config.WireTap = s.viper.GetString(keyWireTap)
+	}
 	bed, err := regress.OpenBed(ctx, config, driver.Options{TXQueues: queues, RXQueues: queues})
 	if err != nil {
 		return err

@@ -20,9 +20,10 @@ import (
 
 // Keys of the settings of `espalier serve`.
 const (
-	keySocket = "socket"
-	keyWire   = "wire"
-	keyPcapng = "pcapng"
+	keySocket     = "socket"
+	keyWire       = "wire"
+	keyWireMirror = "wire-mirror"
+	keyPcapng     = "pcapng"
 )
 
 func newServeCommand(s *settings) *cobra.Command {
@@ -44,6 +45,11 @@ after another; when one has left its card is reset.
   stream:PATH        QEMU's -netdev stream protocol, connecting to a socket
   stream-listen:PATH the same, listening
 With several sockets give one --wire for all or one for each, in the sockets' order.
+
+--wire-mirror copies every frame that crosses any of these wires to one of those ports as well (tap,
+packet, stream, stream-listen); what comes from there is dropped. Over a stream no frame is lost: the
+simulated wire waits for whoever reads it. Where a port takes frames too slowly the next frame says
+how many are missing, so that "espalier run --wire-tap" does not judge what it has not seen.
 
 The clock of simulated RTL runs by itself, as fast as the machine allows. Cards whose wires are
 joined share one. Clients should give a command a minute (QEMU: x-msg-timeout): RTL answers
@@ -67,12 +73,15 @@ a failed assertion) its cards are gone, as if pulled out, and the command fails.
 	flags := cmd.Flags()
 	flags.StringSlice(keySocket, nil, "path of a socket to make, for one card; again for another card")
 	flags.StringSlice(keyWire, nil, "other end of the cards' wires: join, loop, none, "+wireport.Kinds)
+	flags.String(keyWireMirror, "", "copy the frames on the wires to this port: "+wireport.Kinds)
 	flags.String(keyPcapng, "", "record the frames on the wires to this file, with simulated times")
 	flags.String(keyWave, "", "record waveforms of the first card to this .fst file (simulator only, slow)")
 	s.learn(flags)
 	flags.BoolVar(&asJSON, "json", false, "print one line of JSON when ready, for programs, and no other")
 	_ = cmd.RegisterFlagCompletionFunc(keyWire, cobra.FixedCompletions( // the flag exists
 		[]string{"join", "loop", "none", "tap:", "packet:", "stream:", "stream-listen:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc(keyWireMirror, cobra.FixedCompletions(
+		[]string{"tap:", "packet:", "stream:", "stream-listen:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagFilename(keyPcapng, "pcapng")
 	_ = cmd.MarkFlagFilename(keyWave, "fst")
 	return cmd

@@ -340,6 +340,7 @@ func TestServeBadInput(t *testing.T) {
 		"two devices":           {[]string{"--socket", "a.sock", "--device", "gonic,gonic"}, []string{"gonic,gonic"}},
 		"unknown wire":          {[]string{"--socket", "a.sock", "--wire", "cable"}, []string{`"cable"`, "join", "tap:NAME"}},
 		"unknown port":          {[]string{"--socket", "a.sock", "--device", "gonic", "--wire", "tub:x"}, []string{`"tub:x"`, `"tap"`}},
+		"unknown mirror":        {[]string{"--socket", "a.sock", "--device", "gonic", "--wire-mirror", "tub:x"}, []string{"--wire-mirror", `"tub:x"`, `"tap"`}},
 		"join alone":            {[]string{"--socket", "a.sock", "--wire", "join"}, []string{`"join"`, "1 sockets", "loop"}},
 		"join and another":      {[]string{"--socket", "a.sock", "--socket", "b.sock", "--wire", "join,loop"}, []string{`"join"`, "both"}},
 		"one port for two":      {[]string{"--socket", "a.sock", "--socket", "b.sock", "--wire", "tap:x"}, []string{`"tap:x"`, "2 sockets"}},

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -18,11 +19,16 @@ import (
 type servedGoNIC struct {
 	frameCounts
 	card  *vfiouser.GoNIC
+	log   func(string)
 	start time.Time
+	// unplug ends the cable to the other NIC, if there is one.
+	unplug func()
 
-	mu        sync.Mutex // guards the recording
+	mu        sync.Mutex // guards recording and mirror
 	recorder  *rtlbridge.Recorder
 	sent, got int // interfaces of the recording; -1: none
+	see       func(frame []byte)
+	seeIn     bool
 }
 
 func openServedGoNIC(options nic.Options, log func(string)) (servedNIC, error) {
@@ -30,7 +36,7 @@ func openServedGoNIC(options nic.Options, log func(string)) (servedNIC, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &servedGoNIC{card: card, start: time.Now(), sent: -1, got: -1}
+	n := &servedGoNIC{card: card, log: log, start: time.Now(), sent: -1, got: -1}
 	n.to(func([]byte) {})
 	return n, nil
 }
@@ -53,10 +59,20 @@ func (n *servedGoNIC) record(r *rtlbridge.Recorder, name string, received bool) 
 	return nil
 }
 
-// take records a frame on one of the interfaces, if it is recorded.
+func (n *servedGoNIC) mirror(see func(frame []byte), received bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.see, n.seeIn = see, received
+}
+
+// take shows a frame to the mirror and records it on one of the interfaces, as far
+// as there are such.
 func (n *servedGoNIC) take(frame []byte, fromNIC bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.see != nil && (fromNIC || n.seeIn) {
+		n.see(frame)
+	}
 	id := n.got
 	if fromNIC {
 		id = n.sent
@@ -84,14 +100,37 @@ func (n *servedGoNIC) inject(frame []byte) {
 	n.card.NIC().Inject(frame, false)
 }
 
+// wireRoom is the bytes that may be on the wire between two NICs.
+const wireRoom = 64 << 20
+
 func (n *servedGoNIC) join(peer servedNIC) error {
 	other, ok := peer.(*servedGoNIC)
 	if !ok {
 		return errors.New("wires of the NIC in Go and of another kind of NIC cannot be joined")
 	}
-	n.to(other.inject)
-	other.to(n.inject)
+	n.cable(other)
+	other.cable(n)
 	return nil
+}
+
+// cable carries frames to another NIC, until n is closed. They arrive on a
+// goroutine of their own: a NIC sends inside an access of its client, and what the
+// other NIC then asks of that client (memory that is not mapped) is not answered
+// before the access has ended.
+func (n *servedGoNIC) cable(other *servedGoNIC) {
+	wire := newFrameBuffer(wireRoom)
+	n.to(func(frame []byte) { wire.put(frame) })
+	var carrier sync.WaitGroup
+	carrier.Go(func() {
+		for wire.take(other.inject, func(frames uint64) {
+			n.log(fmt.Sprintf("%d frames were lost on the wire: more than %d MiB of them were on it", frames, wireRoom>>20))
+		}) {
+		}
+	})
+	n.unplug = func() {
+		wire.close()
+		carrier.Wait()
+	}
 }
 
 func (n *servedGoNIC) loop() error {
@@ -110,4 +149,9 @@ func (n *servedGoNIC) attach(port wireport.Port) error {
 	return nil
 }
 
-func (n *servedGoNIC) close() error { return n.card.Close() }
+func (n *servedGoNIC) close() error {
+	if n.unplug != nil {
+		n.unplug()
+	}
+	return n.card.Close()
+}

@@ -28,6 +28,9 @@ type servedNIC interface {
 	// record has the frames that the NIC sends recorded, and with received those
 	// that come to it. Before wire.
 	record(r *rtlbridge.Recorder, name string, received bool) error
+	// mirror shows see the frames that the NIC sends, and with received those that
+	// come to it. see does not wait.
+	mirror(see func(frame []byte), received bool)
 	// join connects the wire to that of peer, of the same kind, loop to itself,
 	// attach to a port, whose frames it takes until the port is closed.
 	join(peer servedNIC) error
@@ -95,6 +98,11 @@ func openServeBench(s *settings, sockets, wires []string, status *statusLine) (b
 			return b, err
 		}
 	}
+	if spec := s.viper.GetString(keyWireMirror); spec != "" {
+		if err := b.mirrorTo(spec, wires, status); err != nil {
+			return b, err
+		}
+	}
 	return b, b.connect(wires)
 }
 
@@ -129,10 +137,28 @@ func (b *serveBench) recordTo(path string, wires []string) error {
 		return nil
 	})
 	for i, n := range b.nics {
-		outside := wires[i] != wireJoin && wires[i] != wireLoop // else what comes is what was sent
-		if err := n.record(recorder, fmt.Sprintf("nic%d", i), outside); err != nil {
+		if err := n.record(recorder, fmt.Sprintf("nic%d", i), hasOutside(wires[i])); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// hasOutside says whether frames come from a wire that no NIC here has sent.
+func hasOutside(wire string) bool { return wire != wireJoin && wire != wireLoop }
+
+// mirrorTo copies the frames on the wires to a port.
+func (b *serveBench) mirrorTo(spec string, wires []string, status *statusLine) error {
+	m, err := openMirror(spec, status.line)
+	if err != nil {
+		return fmt.Errorf("--%s: %w", keyWireMirror, err)
+	}
+	b.undo = append(b.undo, m.close)
+	if b.runner != nil {
+		m.holdBy(b.runner.Hold)
+	}
+	for i, n := range b.nics {
+		n.mirror(m.see, hasOutside(wires[i]))
 	}
 	return nil
 }

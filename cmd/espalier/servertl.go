@@ -32,6 +32,14 @@ func (n *servedRTL) record(r *rtlbridge.Recorder, name string, received bool) er
 	return r.AddReceived(n.port(), name+" in")
 }
 
+func (n *servedRTL) mirror(see func(frame []byte), received bool) {
+	n.port().Tap(func(f *rtlbridge.WireFrame) {
+		if (f.FromNIC || received) && !f.Bad { // no interface takes a frame whose FCS is wrong
+			see(f.Data)
+		}
+	})
+}
+
 // count counts what passes, from now on.
 func (n *servedRTL) count() {
 	n.port().Tap(func(f *rtlbridge.WireFrame) {

@@ -64,7 +64,7 @@ func newSettings() *settings {
 
 // addFlags adds the flags of all commands.
 func (s *settings) addFlags(flags *pflag.FlagSet) {
-	flags.String(keyDevice, "sim", "what to drive: sim (the RTL), sim:LIBRARY.so, gonic (the model in Go; gonic:mailbox and gonic:window are with and without a control processor), vfio-user:SOCKET (what `espalier serve` shows), 0000:03:00.0 (a card, through VFIO), or sysfs:0000:03:00.0 (a card without VFIO)")
+	flags.String(keyDevice, "sim", "`DEVICE` to drive: sim (the RTL), sim:LIBRARY.so, gonic (the model in Go; gonic:mailbox and gonic:window are with and without a control processor), vfio-user:SOCKET (what espalier serve shows), 0000:03:00.0 (a card, through VFIO), or sysfs:0000:03:00.0 (a card without VFIO)")
 	flags.String(keySimLibrary, "", "simulator library for --device sim (default: libespalier_sim.so beside the program or in build/sim)")
 	flags.StringToString(keySimOptions, nil, "simulator options as KEY=VALUE,..., such as mem_read_latency_max=200; see verilator/espalier_sim.h")
 	flags.String(keyFirmware, "", "image for the NIC's control processor (default: espalier_fw.bin beside the simulator library, beside the program or in build/firmware)")

@@ -66,6 +66,10 @@ folder); the first use fetches them (65 MB), or "espalier vm prepare".
 --wire is as for "espalier serve", or "guest": the other end of each card's Ethernet wire is a
 network interface of the guest, eth0 for the first card. Those of --net come after them.
 
+Two cards that are joined have a mirror in the guest: the interface ` + vm.TapInterface + ` shows every frame on the
+wire between them, and ESPALIER_WIRE_TAP names it, so that "espalier run" judges those frames as well.
+--wire-mirror says otherwise.
+
 When the guest or the card fails, the exit code is 2 and the error says how.`,
 		Example: `  espalier vm -- espalier run tests/captures/http.pcap
   espalier vm --device gonic -- espalier caps --device 0000:00:10.0
@@ -86,6 +90,7 @@ When the guest or the card fails, the exit code is 2 and the error says how.`,
 	flags.SetInterspersed(false) // flags behind the command are the command's
 	flags.Int(keyNICs, 2, "number of cards, 0 to "+fmt.Sprint(vm.MaxCards))
 	flags.StringSlice(keyWire, nil, "other end of the cards' wires: guest, or as for serve (default: join for two cards)")
+	flags.String(keyWireMirror, "", "where the frames on the wires can be seen too: guest, at the guest's interface "+vm.TapInterface+"; none; or as for serve (default: guest for two cards that are joined)")
 	flags.StringSlice(keyNet, nil, "network interface of the guest, at a socket of this machine: stream:PATH, QEMU's -netdev stream protocol, connecting")
 	flags.String(keyPcapng, "", "record the frames on the wires to this file, with simulated times")
 	flags.String(keyWave, "", "record waveforms of the first card to this .fst file (simulator only, slow)")
@@ -104,6 +109,8 @@ When the guest or the card fails, the exit code is 2 and the error says how.`,
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say what is done and how long it took")
 	_ = cmd.RegisterFlagCompletionFunc(keyWire, cobra.FixedCompletions( // the flag exists
 		[]string{wireGuest, "join", "loop", "none", "tap:", "packet:", "stream:", "stream-listen:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc(keyWireMirror, cobra.FixedCompletions(
+		[]string{wireGuest, wireNone, "tap:", "packet:", "stream:", "stream-listen:"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc(keyIOMMU, cobra.FixedCompletions([]string{"on", "off"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagFilename(keyPcapng, "pcapng")
 	_ = cmd.MarkFlagFilename(keyWave, "fst")
@@ -314,12 +321,23 @@ func serveForGuest(ctx context.Context, cancel context.CancelCauseFunc, s *setti
 		argv = append(argv, "--"+keyWire, wire)
 	}
 	config.Networks = append(ends, config.Networks...)
+	mirror := mirrorFor(s.viper.GetString(keyWireMirror), nics, wires)
+	if mirror == wireGuest {
+		config.Mirror = filepath.Join(dir, "mirror.sock")
+		mirror = "stream-listen:" + config.Mirror
+	}
+	// Also where there is none: the server looks at the environment too.
+	argv = append(argv, "--"+keyWireMirror, mirror)
 	argv = append(argv, serveSettings(s)...)
 	var log io.Writer
 	if config.Log != nil {
 		log = config.Stderr
 	}
-	config.Env = append([]string{"ESPALIER_DEVICE=" + strings.Join(names, ",")}, config.Env...)
+	env := []string{"ESPALIER_DEVICE=" + strings.Join(names, ",")}
+	if config.Mirror != "" {
+		env = append(env, "ESPALIER_WIRE_TAP="+vm.TapInterface)
+	}
+	config.Env = append(env, config.Env...)
 	server, err := vm.StartServer(ctx, argv, log)
 	if err != nil {
 		return nil, err
@@ -336,6 +354,18 @@ func serveForGuest(ctx context.Context, cancel context.CancelCauseFunc, s *setti
 		close(stopping)
 		return errors.Join(server.Stop(), remove())
 	}, nil
+}
+
+// mirrorFor is where the mirror of the wires is, as for serve, or wireGuest. Two
+// cards that are joined have it in the guest if nothing else is asked for.
+func mirrorFor(asked string, nics int, wires []string) string {
+	switch {
+	case asked == wireNone:
+		return ""
+	case asked == "" && nics == 2 && !slices.ContainsFunc(wires, func(w string) bool { return w != wireJoin }):
+		return wireGuest
+	}
+	return asked
 }
 
 // serveSettings are the settings that the cards' server takes over from here, as

@@ -109,7 +109,7 @@ func TestCardsInAGuest(t *testing.T) {
 	}{
 		"devices":  {"0", []string{`"address": "` + a + `"`, `"address": "` + b + `"`, `"driver": "vfio-pci"`, `"vectors": 8`, "espalier run --device " + a}},
 		"doctor":   {"0", []string{"usable: espalier run --device " + a, "function-level", "for itself"}},
-		"two":      {"0", []string{a + " to " + b, "all as the golden model says", "not seen: frames on the wire"}},
+		"two":      {"0", []string{a + " to " + b, "all as the golden model says", "two/wire.pcapng"}},
 		"one":      {"0", []string{"all as the golden model says", "not seen: the MAC"}},
 		"unbind":   {"0", nil},
 		"unbound":  {"2", []string{"driver", "FAIL", "driver_override && echo " + b + " > /sys/bus/pci/drivers_probe"}},

@@ -188,6 +188,11 @@ func setUp(work job.Job) error {
 			return err
 		}
 	}
+	if work.Tap {
+		if err := openTap(); err != nil {
+			return err
+		}
+	}
 	for _, card := range work.Cards {
 		if err := bind(card, "vfio-pci"); err != nil {
 			return err

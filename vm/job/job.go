@@ -18,6 +18,13 @@ const (
 // Port is the name of the virtio-serial port for the frames.
 const Port = "espalier.job"
 
+// Tap is the name of the guest's interface that shows a mirror's frames, and
+// TapAddress its hardware address, by which the guest finds it.
+const (
+	Tap        = "wiretap0"
+	TapAddress = "52:54:00:65:74:01"
+)
+
 // Job is what the guest is to do.
 type Job struct {
 	// Modules are the kernel modules to load, in this order.
@@ -28,6 +35,8 @@ type Job struct {
 	HugePages int
 	// Cards are the PCI addresses of the functions to bind to vfio-pci.
 	Cards []string
+	// Tap: there is an interface with TapAddress, which becomes Tap.
+	Tap bool
 	// Command and its arguments, run in the folder Dir with the environment Env.
 	Command []string
 	Dir     string
