@@ -75,7 +75,7 @@ func (m *clientMemory) Read(iova uint64, p []byte) bool {
 		return false
 	}
 	err := now.host.TryReadDMA(now.ctx, iova, p)
-	if errors.Is(err, server.ErrClientWaiting) {
+	if errors.Is(err, server.ErrClientWaiting) && !errors.Is(err, server.ErrGaveWay) {
 		m.tell(now, iova, len(p))
 	}
 	return m.done(pcie.Fault{IOVA: iova, Size: len(p)}, err)

@@ -14,6 +14,10 @@ import (
 // does not act on while it waits for an answer itself.
 var ErrClientWaiting = protocol.ErrPeerWaiting
 
+// ErrGaveWay is an ErrClientWaiting where the client was asked all the same, and
+// does what it was asked when it comes to it. Nobody waits for its answer.
+var ErrGaveWay = protocol.ErrGaveWay
+
 // ErrDisconnected: the client has gone.
 var ErrDisconnected = errors.New("client is disconnected")
 
@@ -74,13 +78,14 @@ func (h *Host) WriteDMA(ctx context.Context, iova uint64, p []byte) error {
 
 // TryReadDMA is ReadDMA for devices that reach memory while they answer the client.
 // Where a message would be needed while a command of the client is unanswered, or
-// one comes before the answer to the message, it fails with ErrClientWaiting.
+// one comes before the answer to the message, it fails with ErrClientWaiting, the
+// latter with ErrGaveWay.
 func (h *Host) TryReadDMA(ctx context.Context, iova uint64, p []byte) error {
 	return h.session.dma(ctx, access{iova: iova, data: p}, (*protocol.Conn).TryCall)
 }
 
-// TryWriteDMA is WriteDMA in the same way. A write that fails with ErrClientWaiting
-// may still happen, later.
+// TryWriteDMA is WriteDMA in the same way. A write that fails with ErrGaveWay may
+// still happen, later.
 func (h *Host) TryWriteDMA(ctx context.Context, iova uint64, p []byte) error {
 	return h.session.dma(ctx, access{iova: iova, data: p, write: true}, (*protocol.Conn).TryCall)
 }

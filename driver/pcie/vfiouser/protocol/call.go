@@ -204,7 +204,7 @@ func (c *Conn) await(ctx context.Context, id uint16, entry *call) (*Reply, error
 
 func result(m *message) (*Reply, error) {
 	if m == nil {
-		return nil, ErrPeerWaiting
+		return nil, ErrGaveWay
 	}
 	if m.header.Flags&FlagError != 0 {
 		err := &RemoteError{Command: m.header.Command, Errno: m.header.Errno}

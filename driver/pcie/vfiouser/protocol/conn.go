@@ -285,7 +285,7 @@ func (c *Conn) CallIdle(ctx context.Context, command Command, payload []byte, fd
 // TryCall is CallIdle for callers on whom an answer to the peer depends: where
 // CallIdle would wait it returns ErrPeerWaiting without sending, and when a command
 // of the peer that wants a reply comes before the reply to this one it abandons the
-// command and returns ErrPeerWaiting too.
+// command and returns ErrGaveWay.
 func (c *Conn) TryCall(ctx context.Context, command Command, payload []byte, fds []int) (*Reply, error) {
 	return c.call(ctx, command, payload, fds, onlyIdle)
 }

@@ -527,7 +527,7 @@ func TestTryCall(t *testing.T) {
 	default:
 	}
 	peer.send(Header{Command: CommandRegionRead}, nil)
-	if err := <-done; !errors.Is(err, ErrPeerWaiting) {
+	if err := <-done; !errors.Is(err, ErrGaveWay) || !errors.Is(err, ErrPeerWaiting) {
 		t.Fatalf("gave way with %v", err)
 	}
 
@@ -535,7 +535,7 @@ func TestTryCall(t *testing.T) {
 	if !c.Waiting() {
 		t.Error("the peer does not wait")
 	}
-	if _, err := c.TryCall(ctx, CommandDMARead, nil, nil); !errors.Is(err, ErrPeerWaiting) {
+	if _, err := c.TryCall(ctx, CommandDMARead, nil, nil); !errors.Is(err, ErrPeerWaiting) || errors.Is(err, ErrGaveWay) {
 		t.Fatalf("second call: %v", err)
 	}
 	peer.send(Header{ID: late.ID, Command: late.Command, Flags: FlagReply}, nil)

@@ -17,6 +17,10 @@ var ErrClosed = errors.New("vfio-user connection is closed")
 // while it does not was given up; see Conn.TryCall.
 var ErrPeerWaiting = errors.New("peer waits for a reply")
 
+// ErrGaveWay is an ErrPeerWaiting where the command was sent all the same: the peer
+// carries it out when it comes to it.
+var ErrGaveWay = fmt.Errorf("%w before it answers", ErrPeerWaiting)
+
 // SizeError is about an item whose size cannot be right. It is an ErrProtocol.
 type SizeError struct {
 	// Item names what has the size.
