@@ -150,7 +150,9 @@ type opened struct {
 	pcie.Function
 	cards *cards
 	card  *card
-	gone  chan error // set by unplug; what came of the removal
+	// gone is set by unplug; what came of the removal.
+	gone   chan error
+	closed bool
 }
 
 // open opens a card that is free.
@@ -182,10 +184,10 @@ func (o *opened) Close() error {
 	err := o.Function.Close()
 	o.cards.mu.Lock()
 	defer o.cards.mu.Unlock()
-	if !o.card.taken {
+	if o.closed {
 		return err
 	}
-	o.card.taken = false
+	o.closed, o.card.taken = true, false
 	if o.gone == nil {
 		return err
 	}
