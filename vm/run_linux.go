@@ -282,7 +282,13 @@ func (r *run) follow(ctx context.Context, result *Result) error {
 		case <-limit.C:
 			return r.guestError(fmt.Errorf("the guest did not %s within %v: %w", what, allowed, ErrTimeout))
 		case server := <-serverEnded:
-			return r.guestError(server.ended())
+			// It ends when QEMU does, and may be noticed first.
+			select {
+			case <-r.machine.done:
+				return r.died()
+			case <-time.After(offPatience):
+				return r.guestError(server.ended())
+			}
 		case <-r.machine.done:
 			return r.died()
 		case m := <-messages:
