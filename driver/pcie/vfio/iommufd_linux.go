@@ -63,6 +63,9 @@ func (a *ioas) openDevice(f *discover.Function) (_ int, undo cleanups, err error
 	}
 	bind := bindIOMMUFD{argsz: sizeOf(bindIOMMUFD{}), iommufd: int32(a.fd)}
 	if err := request(a.k, fd, deviceBindIOMMUFD, "bind it to iommufd", &bind); err != nil {
+		if errors.Is(err, unix.EINVAL) { // so says Linux (6.12) of a function that is bound already
+			err = fmt.Errorf("%w: %w", unix.EBUSY, err)
+		}
 		return -1, undo, a.bindError(f, node, err)
 	}
 	attach := attachPT{argsz: sizeOf(attachPT{}), ptID: a.id}

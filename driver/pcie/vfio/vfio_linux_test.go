@@ -323,6 +323,10 @@ func TestRefusals(t *testing.T) {
 			func(k *fakeKernel) { k.failing("VFIO_DEVICE_BIND", unix.EBUSY) }, Options{},
 			ErrBusy, []string{"fuser -v /dev/vfio/devices/vfio0"},
 		},
+		"in use by iommufd, as Linux 6.12 says it": {
+			func(k *fakeKernel) { k.failing("VFIO_DEVICE_BIND", unix.EINVAL) }, Options{},
+			ErrBusy, []string{"fuser -v /dev/vfio/devices/vfio0"},
+		},
 		"no iommufd": {
 			func(k *fakeKernel) { k.remove("/dev/iommu") }, Options{Interface: IOMMUFD},
 			errors.ErrUnsupported, []string{"/dev/iommu", "Linux 6.6"},
