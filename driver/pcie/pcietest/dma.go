@@ -166,8 +166,10 @@ func testDMAFaults(t *testing.T, h Harness) {
 			t.Errorf("%s succeeded", a.name)
 		}
 		faults, found := awaitFault(t, h, fn, a.iova, a.write)
-		if !found && len(faults) == 0 && h.UnseenFaults {
-			leaveOut(t, "the function's report of a refused access")
+		if h.UnseenFaults { // it may come later, and then beside that of another access
+			if !found {
+				leaveOut(t, "the function's report of a refused access")
+			}
 			continue
 		}
 		if !found {
