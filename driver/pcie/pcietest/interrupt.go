@@ -23,6 +23,22 @@ func silent(t testing.TB, fn pcie.Function, v int) {
 	wants(t, "wait without interrupt", err, context.DeadlineExceeded)
 }
 
+// rest takes interrupts of vector v that are still on their way: a processor can be
+// faster than the interrupt that another one has to handle. It returns how many.
+func rest(t testing.TB, fn pcie.Function, v int) (all uint64) {
+	t.Helper()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), impatience)
+		n, err := fn.WaitInterrupt(ctx, v)
+		cancel()
+		if err != nil {
+			wants(t, "wait without interrupt", err, context.DeadlineExceeded)
+			return all
+		}
+		all += n
+	}
+}
+
 // testInterrupts: every vector arrives, on itself only, also when it was raised
 // before anybody waited.
 func testInterrupts(t *testing.T, h Harness) {
@@ -43,11 +59,12 @@ func testInterrupts(t *testing.T, h Harness) {
 	for v := range vectors {
 		silent(t, fn, v)
 	}
-	// Several that nobody waited for: at least one is told, none is left.
+	// Several that nobody waited for: at least one is told, and no more than came.
 	for range 3 {
 		h.Device.Raise(t, fn, 0)
 	}
-	if n := must(fn.WaitInterrupt(soon(t), 0))(t); n < 1 || n > 3 {
+	n := must(fn.WaitInterrupt(soon(t), 0))(t) + rest(t, fn, 0)
+	if n < 1 || n > 3 {
 		t.Errorf("%d interrupts after three", n)
 	}
 	silent(t, fn, 0)
