@@ -282,13 +282,15 @@ func (r *run) follow(ctx context.Context, result *Result) error {
 		case <-limit.C:
 			return r.guestError(fmt.Errorf("the guest did not %s within %v: %w", what, allowed, ErrTimeout))
 		case server := <-serverEnded:
-			// It ends when QEMU does, and may be noticed first.
-			select {
-			case <-r.machine.done:
-				return r.died()
-			case <-time.After(offPatience):
-				return r.guestError(server.ended())
+			// One that ends well does so because QEMU has left it.
+			if server.err == nil {
+				select {
+				case <-r.machine.done:
+					return r.died()
+				case <-time.After(offPatience):
+				}
 			}
+			return r.guestError(server.ended())
 		case <-r.machine.done:
 			return r.died()
 		case m := <-messages:
@@ -377,6 +379,16 @@ func (r *run) died() error {
 	}
 	select {
 	case <-r.machine.done:
+		// QEMU gives up when a file server has died, which may be noticed later.
+		for _, server := range r.servers {
+			select {
+			case <-server.done:
+				if server.err != nil {
+					return r.guestError(server.ended())
+				}
+			case <-time.After(offPatience):
+			}
+		}
 		return r.guestError(r.machine.ended())
 	default:
 		return r.guestError(errors.New("the guest has closed its connection"))
