@@ -42,7 +42,7 @@ func layoutMSIX(vectors int) msixLayout {
 // or the function is masked or the function may not write to memory. With
 // MSI-X disabled, and for vectors outside the table, nothing happens.
 func (e *Endpoint) Interrupt(v int, count int) {
-	if v < 0 || v >= len(e.table) || count < 1 {
+	if v < 0 || v >= e.config.Vectors || count < 1 {
 		return
 	}
 	e.mu.Lock()
@@ -93,8 +93,8 @@ func (e *Endpoint) sendPending() []Message {
 // SetVectors programs and unmasks vectors 0 to n-1, masks the others and
 // enables MSI-X; 0 disables it. This is the operating system's part.
 func (e *Endpoint) SetVectors(n int) error {
-	if n < 0 || n > len(e.table) {
-		return fmt.Errorf("%d interrupt vectors, the function has %d: %w", n, len(e.table), pcie.ErrRange)
+	if n < 0 || n > e.config.Vectors {
+		return fmt.Errorf("%d interrupt vectors, the function has %d: %w", n, e.config.Vectors, pcie.ErrRange)
 	}
 	e.mu.Lock()
 	clear(e.pending)
@@ -135,8 +135,8 @@ func (e *Endpoint) MSIXEnabled() bool {
 // MaskVector sets or clears the Mask Bit of vector v. A pending message leaves
 // when it is cleared.
 func (e *Endpoint) MaskVector(v int, masked bool) error {
-	if v < 0 || v >= len(e.table) {
-		return fmt.Errorf("interrupt vector %d, the function has %d: %w", v, len(e.table), pcie.ErrRange)
+	if v < 0 || v >= e.config.Vectors {
+		return fmt.Errorf("interrupt vector %d, the function has %d: %w", v, e.config.Vectors, pcie.ErrRange)
 	}
 	e.mu.Lock()
 	if masked {
