@@ -186,8 +186,9 @@ func (l *faultLog) add(f Fault) {
 }
 
 // TakeFaults takes the device's refused accesses, oldest first: those that reached
-// this client as messages. What a server refuses by itself is not among them. Up
-// to 1,024 are kept.
+// this client as messages. What a server refuses by itself is not among them, and what
+// another goroutine has just read from the socket may come with the next call. Up to
+// 1,024 are kept.
 func (c *Client) TakeFaults() []Fault {
 	c.catchUp()
 	c.log.mu.Lock()
@@ -200,7 +201,8 @@ func (c *Client) TakeFaults() []Fault {
 // catchUp serves what the server has sent already.
 func (c *Client) catchUp() {
 	c.mu.Lock()
-	if c.reading || c.enter() != nil { // who reads is up to date
+	// Who reads serves it too, but may be a message behind: a fault is told late then.
+	if c.reading || c.enter() != nil {
 		c.mu.Unlock()
 		return
 	}

@@ -211,9 +211,9 @@ func TestDMARefused(t *testing.T) {
 	}
 }
 
-// TestFaultsAtOnce: what the server has sent before TakeFaults is among the faults,
-// also right after a call, when nobody reads the socket for a moment.
-func TestFaultsAtOnce(t *testing.T) {
+// TestFaultsAfterCalls: what the server has sent is told by TakeFaults without another
+// call, also right after one, when nobody reads the socket for a moment.
+func TestFaultsAfterCalls(t *testing.T) {
 	c, p, _ := dmaServer(t, Options{}, nil)
 	for range 50 {
 		ok(t, c.Reset())
