@@ -97,8 +97,8 @@ func (m *mirror) watch() {
 			m.watch()
 		default:
 			m.watching = nil
-			m.hold(false)
 			m.log(fmt.Sprintf("mirror %s has taken no frame for %v; the wires do not wait for it until it does", m.port, m.patience))
+			m.hold(false)
 		}
 	})
 	m.watching = timer

@@ -197,13 +197,16 @@ func (s *stream) write() {
 			s.sendDropped.Add(uint64(count))
 			continue
 		}
+		// Counted first: who has got a frame finds it counted.
+		frames, bytes := uint64(count), uint64(size-count*lengthSize)
+		s.sent.Add(frames)
+		s.sentBytes.Add(bytes)
 		if _, err := conn.Write(block[:size]); err != nil {
 			conn.Close() // readFrom notices
-			s.sendDropped.Add(uint64(count))
-			continue
+			s.sent.Add(-frames)
+			s.sentBytes.Add(-bytes)
+			s.sendDropped.Add(frames)
 		}
-		s.sent.Add(uint64(count))
-		s.sentBytes.Add(uint64(size - count*lengthSize))
 	}
 }
 
