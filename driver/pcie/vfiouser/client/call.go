@@ -24,6 +24,9 @@ type call struct {
 	got         int
 	wantFDs     bool
 	replyFDs    []int
+	// agreed is called when the server has said yes, before anything is read that it
+	// has sent after that; nil: nothing is to be done so early.
+	agreed func()
 
 	// Client.mu guards what follows; err belongs to the caller once done.
 	sent, done bool
@@ -126,12 +129,11 @@ func (c *Client) wait(cl *call, deadline time.Time, timeout time.Duration) {
 			if err == errDeadline {
 				err = fmt.Errorf("%s unanswered for %v: %w", cl.command, timeout, ErrTimeout)
 			}
-			if err != nil {
+			if err != nil && err != errPassOn {
 				c.end(err)
 			}
 			c.mu.Lock()
-			c.reading = false
-			c.handOver()
+			c.stopReading()
 			continue
 		}
 		c.mu.Unlock()
@@ -148,23 +150,30 @@ func (c *Client) wait(cl *call, deadline time.Time, timeout time.Duration) {
 	}
 }
 
-// readUntil reads the socket until the call is done.
+// readUntil reads the socket until the call is done, or errPassOn.
 func (c *Client) readUntil(cl *call, deadline time.Time) error {
 	for {
-		if _, err := c.readMessage(deadline); err != nil {
+		if err := c.readMessage(deadline); err != nil {
 			return err
 		}
 		c.mu.Lock()
 		done := cl.done
 		c.mu.Unlock()
 		if done {
-			return nil
+			return c.readBuffered()
 		}
 	}
 }
 
-// handOver lets another caller read the socket, now that nobody does. c.mu is held.
-func (c *Client) handOver() {
+// stopReading lets another goroutine read the socket: first one that catches up,
+// then a caller whose reply is due. c.mu is held.
+func (c *Client) stopReading() {
+	if c.catching.Load() > 0 {
+		c.passed = true // and reading stays true, for the one that wakes
+		c.pass.Signal()
+		return
+	}
+	c.reading = false
 	for _, cl := range c.pending {
 		if cl.sent { // others may be held up sending for long; listen reads then
 			cl.nudge()
@@ -178,7 +187,10 @@ func (c *Client) handOver() {
 // commands wait longer.
 const idle = 250 * time.Microsecond
 
-// listen reads the socket while nobody else does.
+// listen reads the socket while nobody else does. It waits beside the socket and not
+// in reading it: a caller that comes reads its reply itself, and what has been sent is
+// either still in the socket or under the eyes of somebody who has set reading, and
+// who does not stop before all that he has read is judged.
 func (c *Client) listen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,27 +203,49 @@ func (c *Client) listen() {
 			c.mu.Lock()
 			continue
 		}
-		c.reading = true
 		c.mu.Unlock()
-		err := c.readOnes()
+		err := c.sock.await()
 		if err != nil {
 			c.end(err)
 		}
 		c.mu.Lock()
-		c.reading = false
-		c.handOver()
+		if !c.reading && c.dead == nil {
+			c.reading = true
+			c.drain()
+		}
 	}
 }
 
-// readOnes serves the server's commands until a reply to somebody has come, who
-// will read itself next time.
-func (c *Client) readOnes() error {
-	for {
-		replied, err := c.readMessage(time.Time{})
-		if replied || err != nil {
-			return err
-		}
+// catchUp serves all that the server has sent before.
+func (c *Client) catchUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.enter() != nil {
+		return
 	}
+	defer c.leave()
+	if c.reading {
+		c.catching.Add(1)
+		for !c.passed {
+			c.pass.Wait()
+		}
+		c.passed = false
+		c.catching.Add(-1)
+	}
+	c.reading = true
+	c.drain()
+}
+
+// drain reads what is there and stops reading. c.mu is held, except meanwhile, and
+// the caller has set reading.
+func (c *Client) drain() {
+	c.mu.Unlock()
+	err := c.readWaiting()
+	if err != nil {
+		c.end(err)
+	}
+	c.mu.Lock()
+	c.stopReading()
 }
 
 // post sends a command that wants no reply.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/espalier-nic/espalier/driver/pcie/vfiouser/protocol"
@@ -78,8 +79,12 @@ type Client struct {
 	pending map[uint16]*call
 	lastID  uint16
 	posted  idSet // commands that wanted no reply
-	// reading: somebody reads the socket.
-	reading bool
+	// reading: somebody reads the socket. catching is how many wait for their turn
+	// to do so in catchUp, and passed that it is the turn of one of them.
+	reading  bool
+	catching atomic.Int32
+	passed   bool
+	pass     sync.Cond // passed
 	// calls is how many commands were waited for.
 	calls uint64
 	// regions are those that were asked for.
@@ -129,7 +134,7 @@ func open(sock *socket, opts Options) (*Client, error) {
 		regions: make(map[int]*region),
 		users:   1, // listen
 	}
-	c.left.L = &c.mu
+	c.left.L, c.pass.L = &c.mu, &c.mu
 	c.in.init()
 	go c.listen()
 	err := c.negotiate()

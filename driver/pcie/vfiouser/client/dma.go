@@ -151,11 +151,11 @@ func (c *Client) UnmapDMA(address, size uint64) error {
 	cl.request = protocol.DMAUnmap{Address: address, Size: size}.Append(cl.request)
 	var reply [64]byte // a server's echo has 24 or, with others' extensions, more
 	cl.reply = reply[:]
+	cl.agreed = func() { c.maps.remove(address) }
 	err := c.do(cl, c.opts.Timeout)
-	if err != nil && c.Err() == nil {
-		return err
+	if err != nil && c.Err() != nil {
+		c.maps.remove(address)
 	}
-	c.maps.remove(address)
 	return err
 }
 
@@ -186,9 +186,9 @@ func (l *faultLog) add(f Fault) {
 }
 
 // TakeFaults takes the device's refused accesses, oldest first: those that reached
-// this client as messages. What a server refuses by itself is not among them, and what
-// another goroutine has just read from the socket may come with the next call. Up to
-// 1,024 are kept.
+// this client as messages, all that the server had sent before. What a server refuses
+// by itself is not among them. Up to 1,024 are kept. While a call of another goroutine
+// goes unanswered it may take about 0.1 s.
 func (c *Client) TakeFaults() []Fault {
 	c.catchUp()
 	c.log.mu.Lock()
@@ -196,27 +196,6 @@ func (c *Client) TakeFaults() []Fault {
 	all := c.log.all
 	c.log.all = nil
 	return all
-}
-
-// catchUp serves what the server has sent already.
-func (c *Client) catchUp() {
-	c.mu.Lock()
-	// Who reads serves it too, but may be a message behind: a fault is told late then.
-	if c.reading || c.enter() != nil {
-		c.mu.Unlock()
-		return
-	}
-	defer c.mu.Unlock()
-	defer c.leave()
-	c.reading = true
-	c.mu.Unlock()
-	err := c.readWaiting()
-	if err != nil {
-		c.end(err)
-	}
-	c.mu.Lock()
-	c.reading = false
-	c.handOver()
 }
 
 // readCommand serves a command of the server's.

@@ -32,17 +32,25 @@ type parcel struct {
 
 func (in *receiver) init() { in.buffer = make([]byte, 64<<10) }
 
-// errDeadline: the reader's time is up.
-var errDeadline = errors.New("deadline")
+var (
+	// errDeadline: the reader's time is up.
+	errDeadline = errors.New("deadline")
+	// errPassOn: somebody waits in catchUp for his turn to read.
+	errPassOn = errors.New("pass on")
+)
 
-// receive reads at least one byte into p. deadline may be zero: for ever.
-func (c *Client) receive(p []byte, deadline time.Time) (int, error) {
+// receive reads at least one byte into p. between says that no message is half taken,
+// so that somebody else can go on reading.
+func (c *Client) receive(p []byte, deadline time.Time, between bool) (int, error) {
 	for {
 		n, fds, err := c.sock.recv(p, true)
 		switch {
 		case err == errAgain:
-			if !deadline.IsZero() && time.Now().After(deadline) {
+			if time.Now().After(deadline) {
 				return 0, errDeadline
+			}
+			if between && c.catching.Load() > 0 {
+				return 0, errPassOn
 			}
 		case err == syscall.ECONNRESET:
 			return 0, ErrHangUp
@@ -65,17 +73,25 @@ func (in *receiver) arrived(n int, fds []int) {
 	}
 }
 
-// need waits until at least n bytes, few, are in the buffer.
-func (c *Client) need(n int, deadline time.Time) error {
-	in := &c.in
+// holds says whether n bytes are in the buffer.
+func (in *receiver) holds(n int) bool { return in.w-in.r >= n }
+
+// makeRoom makes room for n bytes, few, behind in.r.
+func (in *receiver) makeRoom(n int) {
 	if in.r == in.w {
 		in.r, in.w = 0, 0
 	} else if len(in.buffer)-in.r < n {
 		in.w = copy(in.buffer, in.buffer[in.r:in.w])
 		in.r = 0
 	}
-	for in.w-in.r < n {
-		got, err := c.receive(in.buffer[in.w:], deadline)
+}
+
+// need waits until at least n bytes, few, are in the buffer.
+func (c *Client) need(n int, deadline time.Time, between bool) error {
+	in := &c.in
+	in.makeRoom(n)
+	for !in.holds(n) {
+		got, err := c.receive(in.buffer[in.w:], deadline, between)
 		if err != nil {
 			return err
 		}
@@ -91,7 +107,7 @@ func (c *Client) take(p []byte, deadline time.Time) error {
 	in.r += n
 	for p = p[n:]; len(p) > 0; p = p[n:] {
 		var err error
-		if n, err = c.receive(p, deadline); err != nil {
+		if n, err = c.receive(p, deadline, false); err != nil {
 			return err
 		}
 	}
@@ -101,7 +117,7 @@ func (c *Client) take(p []byte, deadline time.Time) error {
 // skip drops the next n bytes of the stream.
 func (c *Client) skip(n int, deadline time.Time) error {
 	for n > 0 {
-		if err := c.need(1, deadline); err != nil {
+		if err := c.need(1, deadline, false); err != nil {
 			return err
 		}
 		here := min(n, c.in.w-c.in.r)
@@ -133,15 +149,15 @@ func (in *receiver) drop() {
 	in.parcels = nil
 }
 
-// readMessage reads one message and does what it is for. It says whether it was a
-// reply that a caller waited for. The caller is the one that reads the socket.
-func (c *Client) readMessage(deadline time.Time) (replied bool, err error) {
-	if err := c.need(protocol.HeaderSize, deadline); err != nil {
-		return false, err
+// readMessage reads one message and does what it is for. The caller is the one that
+// reads the socket.
+func (c *Client) readMessage(deadline time.Time) error {
+	if err := c.need(protocol.HeaderSize, deadline, true); err != nil {
+		return err
 	}
 	h, err := protocol.ParseHeader(c.in.buffer[c.in.r:c.in.w])
 	if err != nil {
-		return false, err
+		return err
 	}
 	c.in.r += protocol.HeaderSize
 	size := h.Size - protocol.HeaderSize
@@ -150,27 +166,35 @@ func (c *Client) readMessage(deadline time.Time) (replied bool, err error) {
 	}
 	err = c.readCommand(h, size, deadline)
 	closeFDs(c.in.descriptors()) // no command of a server's brings any
-	return false, err
+	return err
 }
 
-// readWaiting reads the messages that are there.
+// readWaiting reads the messages that are there. Less than a header is none.
 func (c *Client) readWaiting() error {
 	for {
-		if in := &c.in; in.r == in.w {
-			in.r, in.w = 0, 0
-			n, fds, err := c.sock.recv(in.buffer, false)
-			switch {
-			case err == errAgain:
-				return nil
-			case err != nil:
-				return fmt.Errorf("receive: %w", err)
-			case n == 0:
-				return ErrHangUp
-			}
-			in.w = n
-			in.arrived(n, fds)
+		if err := c.readBuffered(); err != nil {
+			return err
 		}
-		_, err := c.readMessage(time.Now().Add(c.opts.Timeout))
+		in := &c.in
+		in.makeRoom(protocol.HeaderSize)
+		n, fds, err := c.sock.recv(in.buffer[in.w:], false)
+		switch {
+		case err == errAgain:
+			return nil
+		case err != nil:
+			return fmt.Errorf("receive: %w", err)
+		case n == 0:
+			return ErrHangUp
+		}
+		in.w += n
+		in.arrived(n, fds)
+	}
+}
+
+// readBuffered reads the messages that have been received.
+func (c *Client) readBuffered() error {
+	for c.in.holds(protocol.HeaderSize) {
+		err := c.readMessage(time.Now().Add(c.opts.Timeout))
 		if err == errDeadline {
 			err = fmt.Errorf("a message of the server's is not complete: %w", ErrTimeout)
 		}
@@ -178,10 +202,11 @@ func (c *Client) readWaiting() error {
 			return err
 		}
 	}
+	return nil
 }
 
 // readReply reads a reply's payload and hands it to the caller.
-func (c *Client) readReply(h protocol.Header, size uint32, deadline time.Time) (bool, error) {
+func (c *Client) readReply(h protocol.Header, size uint32, deadline time.Time) error {
 	c.mu.Lock()
 	cl := c.pending[h.ID]
 	delete(c.pending, h.ID)
@@ -192,9 +217,9 @@ func (c *Client) readReply(h protocol.Header, size uint32, deadline time.Time) (
 		// Some servers answer also what wants no reply.
 		err := c.skip(int(size), deadline)
 		closeFDs(c.in.descriptors())
-		return false, err
+		return err
 	case cl == nil:
-		return false, fmt.Errorf("%w: a reply to %s with the identifier %d, which no command has", protocol.ErrProtocol, h.Command, h.ID)
+		return fmt.Errorf("%w: a reply to %s with the identifier %d, which no command has", protocol.ErrProtocol, h.Command, h.ID)
 	}
 	fault, err := c.readPayload(cl, h, size, deadline)
 	fds := c.in.descriptors()
@@ -211,10 +236,13 @@ func (c *Client) readReply(h protocol.Header, size uint32, deadline time.Time) (
 		c.end(err) // unless it has ended for another reason, which counts then
 		fault = c.Err()
 	}
+	if fault == nil && cl.agreed != nil {
+		cl.agreed()
+	}
 	c.mu.Lock()
 	cl.finish(fault)
 	c.mu.Unlock()
-	return true, broken
+	return broken
 }
 
 // readPayload reads the payload of the reply to a call. fault is the call's own

@@ -198,6 +198,16 @@ func rights(control []byte) []int {
 	return all
 }
 
+// await waits until there is something to receive, if only the end.
+func (s *socket) await() error {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, -1)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 // shutdown ends all sending and receiving, also that under way.
 func (s *socket) shutdown() { unix.Shutdown(s.fd, unix.SHUT_RDWR) }
 

@@ -29,6 +29,8 @@ func (*socket) send(_, _ []byte, _ []int, _ bool) (int, error) { return 0, errUn
 
 func (*socket) recv([]byte, bool) (int, []int, error) { return 0, nil, errUnsupported }
 
+func (*socket) await() error { return errUnsupported }
+
 func (*socket) shutdown() {}
 
 func (*socket) close() {}
