@@ -3,7 +3,9 @@
 package seam
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/hwmodel/nic"
@@ -41,10 +43,19 @@ func BenchmarkAccess(b *testing.B) {
 			}
 			b.Run("read", func(b *testing.B) {
 				b.ReportAllocs()
+				times := make([]time.Duration, 0, 1<<20)
 				for b.Loop() {
+					start := time.Now()
 					if v, err := bar.Read32(regs.IDOffset); err != nil || v != regs.IDMagic {
 						b.Fatal(v, err)
 					}
+					if len(times) < cap(times) {
+						times = append(times, time.Since(start))
+					}
+				}
+				slices.Sort(times)
+				for name, at := range map[string]int{"p10-ns": 10, "p50-ns": 50, "p90-ns": 90} {
+					b.ReportMetric(float64(times[len(times)*at/100]), name)
 				}
 			})
 			b.Run("write", func(b *testing.B) {

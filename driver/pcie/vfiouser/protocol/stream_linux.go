@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/espalier-nic/espalier/driver/pcie/vfiouser/internal/eager"
 )
 
 // stream is a connected socket in blocking mode: who waits for a message waits in
@@ -17,6 +19,9 @@ import (
 // trip takes a half to a third of the time so.
 type stream struct {
 	fd int
+	// The reader's.
+	eager  eager.Waiter
+	polled [1]unix.PollFd
 
 	mu     sync.Mutex
 	users  int // calls that use fd; the last one closes it
@@ -88,6 +93,7 @@ func (s *stream) readMsg(p, control []byte) (n, nc, flags int, err error) {
 		return 0, 0, 0, err
 	}
 	defer s.leave()
+	s.eager.Look(s.ready)
 	for {
 		n, nc, flags, _, err = unix.Recvmsg(s.fd, p, control, unix.MSG_CMSG_CLOEXEC)
 		if err != unix.EINTR {
@@ -98,6 +104,13 @@ func (s *stream) readMsg(p, control []byte) (n, nc, flags int, err error) {
 		err = io.EOF
 	}
 	return max(n, 0), max(nc, 0), flags, err
+}
+
+// ready says whether there is something to read, if only the end.
+func (s *stream) ready() bool {
+	s.polled[0] = unix.PollFd{Fd: int32(s.fd), Events: unix.POLLIN}
+	n, _ := unix.Poll(s.polled[:], 0) // an error is no more than a wait in the kernel
+	return n > 0
 }
 
 // Read implements io.Reader.
