@@ -51,9 +51,9 @@ func New(t testing.TB) *Namespace {
 func Unavailable(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("ALLOW_SKIP") == "1" {
-		t.Skip(why)
+		t.Skipf("SKIPPED, NOT TESTED (ALLOW_SKIP=1): %s", why)
 	}
-	t.Fatalf("%s; ALLOW_SKIP=1 skips such tests", why)
+	t.Fatalf("CANNOT TEST: %s (ALLOW_SKIP=1 in the environment skips such tests)", why)
 }
 
 // Do calls f with the namespace as the current one, and fails the test if f

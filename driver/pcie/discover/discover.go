@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,19 @@ func ParseID(s string) (ID, error) {
 
 // Espalier is the NIC's ID unless a product has one of its own.
 func Espalier() ID { return ID{pcie.VendorID, pcie.DeviceID} }
+
+// Ours says whether the function has one of these IDs, of which none mean Espalier's,
+// and names them for a sentence about one that has not.
+func (f *Function) Ours(ids []ID) (ours bool, names string) {
+	if len(ids) == 0 {
+		ids = []ID{Espalier()}
+	}
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = id.String()
+	}
+	return slices.Contains(ids, f.ID), strings.Join(all, " or ")
+}
 
 // BAR is one base address register.
 type BAR struct {

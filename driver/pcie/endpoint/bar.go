@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/widths"
 )
 
 // Accessor is a device's memory as a BAR reaches it. Offsets are naturally
@@ -18,22 +19,27 @@ type Accessor interface {
 
 // NewBAR returns a BAR of size bytes that checks offsets and passes accesses on.
 func NewBAR(size uint64, memory Accessor) pcie.BAR {
-	return &bar{size: size, memory: memory}
+	b := &bar{size: size, memory: memory}
+	b.Access = b
+	return b
 }
 
 type bar struct {
+	widths.BAR
 	size   uint64
 	memory Accessor
 }
 
-func (b *bar) read(offset uint64, width int) (uint64, error) {
+// Read implements widths.Access.
+func (b *bar) Read(offset uint64, width int) (uint64, error) {
 	if err := b.check(offset, width); err != nil {
 		return 0, err
 	}
 	return b.memory.ReadBAR(offset, width)
 }
 
-func (b *bar) write(offset uint64, width int, value uint64) error {
+// Write implements widths.Access.
+func (b *bar) Write(offset uint64, width int, value uint64) error {
 	if err := b.check(offset, width); err != nil {
 		return err
 	}
@@ -48,27 +54,5 @@ func (b *bar) check(offset uint64, width int) error {
 }
 
 func (b *bar) Size() uint64 { return b.size }
-
-func (b *bar) Read8(offset uint64) (uint8, error) {
-	v, err := b.read(offset, 1)
-	return uint8(v), err
-}
-
-func (b *bar) Read16(offset uint64) (uint16, error) {
-	v, err := b.read(offset, 2)
-	return uint16(v), err
-}
-
-func (b *bar) Read32(offset uint64) (uint32, error) {
-	v, err := b.read(offset, 4)
-	return uint32(v), err
-}
-
-func (b *bar) Read64(offset uint64) (uint64, error) { return b.read(offset, 8) }
-
-func (b *bar) Write8(offset uint64, v uint8) error   { return b.write(offset, 1, uint64(v)) }
-func (b *bar) Write16(offset uint64, v uint16) error { return b.write(offset, 2, uint64(v)) }
-func (b *bar) Write32(offset uint64, v uint32) error { return b.write(offset, 4, uint64(v)) }
-func (b *bar) Write64(offset uint64, v uint64) error { return b.write(offset, 8, v) }
 
 func (b *bar) Map() []byte { return nil }

@@ -10,10 +10,12 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/internal/mmio"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/widths"
 )
 
 // bar is a BAR: mapped where that may be, else reached through its region.
 type bar struct {
+	widths.BAR
 	f       *Function
 	index   int
 	size    uint64
@@ -44,6 +46,7 @@ func (f *Function) openBARs() error {
 			continue
 		}
 		b := &bar{f: f, index: RegionBAR0 + n, size: region.Size}
+		b.Access = b
 		f.bars[n], f.info.BARs[n] = b, region.Size
 		areas := region.Areas
 		if n == table.bar {
@@ -184,7 +187,8 @@ func (b *bar) check(offset uint64, width int) error {
 	return nil
 }
 
-func (b *bar) read(offset uint64, width int) (uint64, error) {
+// Read implements widths.Access.
+func (b *bar) Read(offset uint64, width int) (uint64, error) {
 	if err := b.f.enter(); err != nil {
 		return ones(width), err
 	}
@@ -218,7 +222,8 @@ func (b *bar) load(offset uint64, width int) (uint64, error) {
 	return binary.LittleEndian.Uint64(p[:]), nil
 }
 
-func (b *bar) write(offset uint64, width int, v uint64) error {
+// Write implements widths.Access.
+func (b *bar) Write(offset uint64, width int, v uint64) error {
 	if err := b.f.enter(); err != nil {
 		return err
 	}
@@ -251,36 +256,3 @@ func (b *bar) accessError(what string, offset uint64, err error) error {
 }
 
 func ones(width int) uint64 { return ^uint64(0) >> (64 - 8*width) }
-
-// Read8 implements pcie.BAR.
-func (b *bar) Read8(offset uint64) (uint8, error) {
-	v, err := b.read(offset, 1)
-	return uint8(v), err
-}
-
-// Read16 implements pcie.BAR.
-func (b *bar) Read16(offset uint64) (uint16, error) {
-	v, err := b.read(offset, 2)
-	return uint16(v), err
-}
-
-// Read32 implements pcie.BAR.
-func (b *bar) Read32(offset uint64) (uint32, error) {
-	v, err := b.read(offset, 4)
-	return uint32(v), err
-}
-
-// Read64 implements pcie.BAR.
-func (b *bar) Read64(offset uint64) (uint64, error) { return b.read(offset, 8) }
-
-// Write8 implements pcie.BAR.
-func (b *bar) Write8(offset uint64, v uint8) error { return b.write(offset, 1, uint64(v)) }
-
-// Write16 implements pcie.BAR.
-func (b *bar) Write16(offset uint64, v uint16) error { return b.write(offset, 2, uint64(v)) }
-
-// Write32 implements pcie.BAR.
-func (b *bar) Write32(offset uint64, v uint32) error { return b.write(offset, 4, uint64(v)) }
-
-// Write64 implements pcie.BAR.
-func (b *bar) Write64(offset uint64, v uint64) error { return b.write(offset, 8, v) }

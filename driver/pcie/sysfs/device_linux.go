@@ -14,6 +14,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 )
 
@@ -42,7 +43,7 @@ func openDevice(s system, f *discover.Function) (_ *device, err error) {
 		return nil, err
 	}
 	if err := s.lock(d.config); err != nil {
-		return nil, say(ErrBusy, "%s is in use by another program, which this shows: sudo fuser -v %s/config", f.Address, f.Path)
+		return nil, sentence.Say(ErrBusy, "%s is in use by another program, which this shows: sudo fuser -v %s/config", f.Address, f.Path)
 	}
 	info, err := d.config.Stat()
 	if err != nil {
@@ -64,7 +65,7 @@ func (d *device) open(name string) (*os.File, error) {
 	path := filepath.Join(d.found.Path, name)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, say(ErrRights, "%s: %s may not be used; run the program as root", d.found.Address, path)
+		return nil, sentence.Say(ErrRights, "%s: %s may not be used; run the program as root", d.found.Address, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.found.Address, err)
@@ -104,7 +105,7 @@ func (d *device) ReadRegion(index int, offset uint64, p []byte) error {
 	_, err := d.config.ReadAt(p, int64(offset))
 	if errors.Is(err, io.EOF) {
 		if offset < d.size {
-			return say(ErrRights, "%s: only the first bytes of its configuration space may be read, which needs CAP_SYS_ADMIN for the rest; run the program as root", d.found.Address)
+			return sentence.Say(ErrRights, "%s: only the first bytes of its configuration space may be read, which needs CAP_SYS_ADMIN for the rest; run the program as root", d.found.Address)
 		}
 		return fmt.Errorf("%w: configuration space has %d bytes", pcie.ErrRange, d.size)
 	}
@@ -133,9 +134,9 @@ func (d *device) MapRegion(index int, a passthrough.Area) ([]byte, error) {
 	m, err := d.system.mapFile(d.bars[index], int64(a.Offset), int(a.Size))
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return nil, say(ErrRights, "%s: the kernel lets nobody map a device's memory (it is locked down, as with Secure Boot); use VFIO (`espalier doctor`), or switch Secure Boot off", d.found.Address)
+		return nil, sentence.Say(ErrRights, "%s: the kernel lets nobody map a device's memory (it is locked down, as with Secure Boot); use VFIO (`espalier doctor`), or switch Secure Boot off", d.found.Address)
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EBUSY):
-		return nil, say(ErrBusy, "%s: BAR %d is in the kernel's hands (%w); see who has it: grep %s /proc/iomem", d.found.Address, index, err, d.found.Address)
+		return nil, sentence.Say(ErrBusy, "%s: BAR %d is in the kernel's hands (%w); see who has it: grep %s /proc/iomem", d.found.Address, index, err, d.found.Address)
 	}
 	return m, err
 }

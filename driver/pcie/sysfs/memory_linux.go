@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 )
 
 // memory is DMA memory at physical addresses: parts of hugepages, which are
@@ -176,19 +177,19 @@ const usual = 64 << 20
 
 // noHugepage says how hugepages of the right size can be had.
 func (d *memory) noHugepage(size int, cause error) error {
-	p := &problem{kinds: []error{ErrHugepages, pcie.ErrNoMemory}}
+	p := &sentence.Error{Kinds: []error{ErrHugepages, pcie.ErrNoMemory}}
 	if cause != nil {
-		p.kinds = append(p.kinds, cause)
+		p.Kinds = append(p.Kinds, cause)
 	}
 	i := slices.IndexFunc(d.sizes, func(page int) bool { return page >= size })
 	switch {
 	case len(d.sizes) == 0:
-		p.sentence = fmt.Sprintf("the device needs %d KiB of contiguous memory, and this kernel has no hugepages (CONFIG_HUGETLBFS); use VFIO (`espalier doctor`)", size>>10)
+		p.Text = fmt.Sprintf("the device needs %d KiB of contiguous memory, and this kernel has no hugepages (CONFIG_HUGETLBFS); use VFIO (`espalier doctor`)", size>>10)
 	case i < 0:
 		largest := d.sizes[len(d.sizes)-1]
-		p.sentence = fmt.Sprintf("the device needs %d KiB of contiguous memory, and the largest hugepage has %d KiB; use VFIO (`espalier doctor`), which needs none", size>>10, largest>>10)
+		p.Text = fmt.Sprintf("the device needs %d KiB of contiguous memory, and the largest hugepage has %d KiB; use VFIO (`espalier doctor`), which needs none", size>>10, largest>>10)
 	default:
-		p.sentence = fmt.Sprintf("the device needs %d KiB of contiguous memory, and no hugepage is free; reserve some: echo %d > %s/hugepages-%dkB/nr_hugepages", size>>10, max(1, usual/d.sizes[i]), hugepages, d.sizes[i]>>10)
+		p.Text = fmt.Sprintf("the device needs %d KiB of contiguous memory, and no hugepage is free; reserve some: echo %d > %s/hugepages-%dkB/nr_hugepages", size>>10, max(1, usual/d.sizes[i]), hugepages, d.sizes[i]>>10)
 	}
 	return p
 }
@@ -199,10 +200,10 @@ func (d *memory) pagesStay() error {
 	for _, setting := range []string{"vm/compact_unevictable_allowed", "kernel/numa_balancing"} {
 		text, err := os.ReadFile(d.system.path("/proc/sys/" + setting))
 		if err == nil && strings.TrimSpace(string(text)) != "0" {
-			return &problem{
-				sentence: fmt.Sprintf("no hugepage is free, and the kernel may move other pages of the device's memory (%s is %s); reserve hugepages: sysctl vm.nr_hugepages=%d, or forbid that: sysctl %s=0",
+			return &sentence.Error{
+				Text: fmt.Sprintf("no hugepage is free, and the kernel may move other pages of the device's memory (%s is %s); reserve hugepages: sysctl vm.nr_hugepages=%d, or forbid that: sysctl %s=0",
 					setting, strings.TrimSpace(string(text)), usual/(2<<20), strings.ReplaceAll(setting, "/", ".")),
-				kinds: []error{ErrHugepages, pcie.ErrNoMemory},
+				Kinds: []error{ErrHugepages, pcie.ErrNoMemory},
 			}
 		}
 	}

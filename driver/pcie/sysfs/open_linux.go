@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 )
 
@@ -44,34 +44,16 @@ func open(s system, address string, opts Options) (*passthrough.Function, error)
 	return passthrough.Open(d, passthrough.Options{Memory: d.memory})
 }
 
-// say makes an error of a sentence.
-func say(kind error, format string, a ...any) *problem {
-	err := fmt.Errorf(format, a...)
-	p := &problem{sentence: err.Error(), kinds: []error{kind}}
-	if cause := errors.Unwrap(err); cause != nil {
-		p.kinds = append(p.kinds, cause)
-	}
-	return p
-}
-
 // check looks at what sysfs says, before anything is touched.
 func check(s system, f *discover.Function, opts Options) error {
 	if !opts.AcceptNoIOMMU {
-		return say(ErrNotAccepted, "%s: through sysfs no IOMMU keeps it from any byte of this machine's memory, and there are no interrupts; use VFIO (`espalier doctor %s`), or say that you accept that: --device sysfs:%s", f.Address, f.Address, f.Address)
+		return sentence.Say(ErrNotAccepted, "%s: through sysfs no IOMMU keeps it from any byte of this machine's memory, and there are no interrupts; use VFIO (`espalier doctor %s`), or say that you accept that: --device sysfs:%s", f.Address, f.Address, f.Address)
 	}
-	ids := opts.IDs
-	if len(ids) == 0 {
-		ids = []discover.ID{discover.Espalier()}
-	}
-	if !slices.Contains(ids, f.ID) {
-		names := make([]string, len(ids))
-		for i, id := range ids {
-			names[i] = id.String()
-		}
-		return say(ErrNotOurs, "%s is %v and a NIC of ours has %s; if it is one, name its IDs: --pci-id %v", f.Address, f.ID, strings.Join(names, " or "), f.ID)
+	if ours, ids := f.Ours(opts.IDs); !ours {
+		return sentence.Say(ErrNotOurs, "%s is %v and a NIC of ours has %s; if it is one, name its IDs: --pci-id %v", f.Address, f.ID, ids, f.ID)
 	}
 	if f.Driver != "" && f.Driver != "pci-stub" {
-		return say(ErrBound, "%s is in the hands of the kernel's driver %s; if nothing uses it, take it away: echo %s > %s/%s/driver/unbind", f.Address, f.Driver, f.Address, discover.SysfsDevices, f.Address)
+		return sentence.Say(ErrBound, "%s is in the hands of the kernel's driver %s; if nothing uses it, take it away: echo %s > %s/%s/driver/unbind", f.Address, f.Driver, f.Address, discover.SysfsDevices, f.Address)
 	}
 	if f.IOMMUGroup < 0 {
 		return nil
@@ -79,10 +61,10 @@ func check(s system, f *discover.Function, opts Options) error {
 	file := fmt.Sprintf("/sys/kernel/iommu_groups/%d/type", f.IOMMUGroup)
 	kind, err := os.ReadFile(s.path(file))
 	if err != nil {
-		return say(ErrIOMMU, "%s is in IOMMU group %d and the kernel does not tell whether its addresses are translated (%w); use VFIO: `espalier doctor %s`", f.Address, f.IOMMUGroup, err, f.Address)
+		return sentence.Say(ErrIOMMU, "%s is in IOMMU group %d and the kernel does not tell whether its addresses are translated (%w); use VFIO: `espalier doctor %s`", f.Address, f.IOMMUGroup, err, f.Address)
 	}
 	if kind := strings.TrimSpace(string(kind)); kind != "identity" {
-		return say(ErrIOMMU, "%s is behind an IOMMU that translates its addresses (group %d, type %s), so physical ones would be faults; use VFIO (`espalier doctor %s`), or let them pass: echo identity > %s", f.Address, f.IOMMUGroup, kind, f.Address, file)
+		return sentence.Say(ErrIOMMU, "%s is behind an IOMMU that translates its addresses (group %d, type %s), so physical ones would be faults; use VFIO (`espalier doctor %s`), or let them pass: echo identity > %s", f.Address, f.IOMMUGroup, kind, f.Address, file)
 	}
 	return nil
 }

@@ -48,13 +48,3 @@ var (
 	// ErrUnsupported: this is not Linux. It comes with errors.ErrUnsupported.
 	ErrUnsupported = errors.New("no sysfs")
 )
-
-// problem is an error for a user: one sentence, and what kind it is.
-type problem struct {
-	sentence string
-	kinds    []error
-}
-
-func (p *problem) Error() string { return p.sentence }
-
-func (p *problem) Unwrap() []error { return p.kinds }

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 )
 
 // system is what this package asks of the operating system beyond files; tests
@@ -105,9 +107,9 @@ func frames(entries []byte, page uint64) ([]uint64, error) {
 			return nil, fmt.Errorf("page is not in memory (pagemap entry %#x)", e)
 		}
 		if e&pagemapFrame == 0 {
-			return nil, &problem{
-				sentence: "the program may not see physical addresses in /proc/self/pagemap, which needs CAP_SYS_ADMIN; run it as root, or use VFIO (`espalier doctor`)",
-				kinds:    []error{ErrRights, os.ErrPermission},
+			return nil, &sentence.Error{
+				Text:  "the program may not see physical addresses in /proc/self/pagemap, which needs CAP_SYS_ADMIN; run it as root, or use VFIO (`espalier doctor`)",
+				Kinds: []error{ErrRights, os.ErrPermission},
 			}
 		}
 		addresses = append(addresses, e&pagemapFrame*page)

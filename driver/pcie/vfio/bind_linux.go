@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 )
 
 // Binding is a function that Bind has bound to vfio-pci.
@@ -78,9 +79,9 @@ func bind(k kernel, address string) (*Binding, error) {
 		return nil, noIOMMU(&f)
 	}
 	if _, err := os.Stat(k.path(driversFolder + "/" + vfioPCI)); errors.Is(err, fs.ErrNotExist) {
-		return nil, &problem{
-			sentence: fmt.Sprintf("%s: the kernel has no driver vfio-pci; load it: modprobe vfio-pci", f.Address),
-			kinds:    []error{ErrUnsupported, errors.ErrUnsupported},
+		return nil, &sentence.Error{
+			Text:  fmt.Sprintf("%s: the kernel has no driver vfio-pci; load it: modprobe vfio-pci", f.Address),
+			Kinds: []error{ErrUnsupported, errors.ErrUnsupported},
 		}
 	}
 	before, err := os.ReadFile(filepath.Join(f.Path, "driver_override"))

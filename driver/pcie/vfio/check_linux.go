@@ -8,37 +8,28 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
 	"github.com/espalier-nic/espalier/driver/pcie/doctor"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 )
-
-// say makes an error of a sentence.
-func say(kind error, format string, a ...any) *problem {
-	return &problem{sentence: fmt.Sprintf(format, a...), kinds: []error{kind}}
-}
 
 // check looks at what sysfs says, before any device node is touched.
 func check(k kernel, f *discover.Function, opts Options) error {
-	ids := opts.IDs
-	if len(ids) == 0 {
-		ids = []discover.ID{discover.Espalier()}
-	}
-	if !slices.Contains(ids, f.ID) {
-		return say(ErrNotOurs, "%s is %v and a NIC of ours has %v; if it is one, name its IDs: --pci-id %v", f.Address, f.ID, list(ids), f.ID)
+	if ours, ids := f.Ours(opts.IDs); !ours {
+		return sentence.Say(ErrNotOurs, "%s is %v and a NIC of ours has %s; if it is one, name its IDs: --pci-id %v", f.Address, f.ID, ids, f.ID)
 	}
 	if f.IOMMUGroup < 0 { // then vfio-pci would not take it either
 		return noIOMMU(f)
 	}
 	if !isVFIO(f.Driver) {
 		if f.Driver == "" {
-			return say(ErrNotBound, "%s has no driver and VFIO needs vfio-pci; bind it: %s (`espalier doctor %s` says more)", f.Address, doctor.BindCommands(f), f.Address)
+			return sentence.Say(ErrNotBound, "%s has no driver and VFIO needs vfio-pci; bind it: %s (`espalier doctor %s` says more)", f.Address, doctor.BindCommands(f), f.Address)
 		}
-		return say(ErrNotBound, "%s is in the hands of the kernel's driver %s and VFIO needs vfio-pci; if nothing uses it, bind that: %s (`espalier doctor %s` says more)", f.Address, f.Driver, doctor.BindCommands(f), f.Address)
+		return sentence.Say(ErrNotBound, "%s is in the hands of the kernel's driver %s and VFIO needs vfio-pci; if nothing uses it, bind that: %s (`espalier doctor %s` says more)", f.Address, f.Driver, doctor.BindCommands(f), f.Address)
 	}
 	if isNoIOMMU(k, f) {
 		return noIOMMU(f)
@@ -47,15 +38,7 @@ func check(k kernel, f *discover.Function, opts Options) error {
 }
 
 func noIOMMU(f *discover.Function) error {
-	return say(ErrNoIOMMU, "%s is behind no IOMMU, so nothing would keep it from any byte of memory (VFIO's no-IOMMU mode is not used); switch the IOMMU on in the firmware and with intel_iommu=on or amd_iommu=on, or do without it: --device sysfs:%s", f.Address, f.Address)
-}
-
-func list(ids []discover.ID) string {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = id.String()
-	}
-	return strings.Join(names, " or ")
+	return sentence.Say(ErrNoIOMMU, "%s is behind no IOMMU, so nothing would keep it from any byte of memory (VFIO's no-IOMMU mode is not used); switch the IOMMU on in the firmware and with intel_iommu=on or amd_iommu=on, or do without it: --device sysfs:%s", f.Address, f.Address)
 }
 
 // isVFIO says whether a driver hands its functions to programs: vfio-pci and
@@ -94,7 +77,7 @@ func checkGroup(k kernel, f *discover.Function) error {
 		if other.Driver == "" || isVFIO(other.Driver) || other.Driver == "pci-stub" || other.Driver == "pcieport" {
 			continue
 		}
-		return say(ErrGroup, "%s is in IOMMU group %d with %s, which the kernel's driver %s has, and the two cannot be kept apart; take that one from it too: %s (or put the card into another slot)",
+		return sentence.Say(ErrGroup, "%s is in IOMMU group %d with %s, which the kernel's driver %s has, and the two cannot be kept apart; take that one from it too: %s (or put the card into another slot)",
 			f.Address, f.IOMMUGroup, other.Address, other.Driver, doctor.BindCommands(&other))
 	}
 	return nil
@@ -102,20 +85,20 @@ func checkGroup(k kernel, f *discover.Function) error {
 
 // nodeError says why a device node of a function cannot be opened.
 func nodeError(f *discover.Function, node string, err error) error {
-	p := &problem{}
+	p := &sentence.Error{}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		p = say(ErrRights, "%s: %s may not be used; give yourself the right: sudo chown $USER %s", f.Address, node, node)
-		p.kinds = append(p.kinds, fs.ErrPermission)
+		p = sentence.Say(ErrRights, "%s: %s may not be used; give yourself the right: sudo chown $USER %s", f.Address, node, node)
+		p.Kinds = append(p.Kinds, fs.ErrPermission)
 	case errors.Is(err, unix.EBUSY):
-		p = say(ErrBusy, "%s: %s is in use by another program, which this shows: sudo fuser -v %s", f.Address, node, node)
+		p = sentence.Say(ErrBusy, "%s: %s is in use by another program, which this shows: sudo fuser -v %s", f.Address, node, node)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		p = say(ErrUnsupported, "%s: %s is not there; load VFIO: modprobe vfio-pci", f.Address, node)
-		p.kinds = append(p.kinds, errors.ErrUnsupported)
+		p = sentence.Say(ErrUnsupported, "%s: %s is not there; load VFIO: modprobe vfio-pci", f.Address, node)
+		p.Kinds = append(p.Kinds, errors.ErrUnsupported)
 	default:
 		return fmt.Errorf("%s: open %s: %w", f.Address, node, err)
 	}
-	p.kinds = append(p.kinds, err)
+	p.Kinds = append(p.Kinds, err)
 	return p
 }
 
@@ -131,7 +114,7 @@ func checkLocked(k kernel, address string, need uint64) error {
 // which is more than what was needed so far.
 func lockedError(address string, need, limit uint64) error {
 	kib := func(bytes uint64) uint64 { return (bytes + 1023) / 1024 }
-	return say(ErrLockedMemory, "%s: the device's memory must be locked, %d KiB of it by now, and the limit is %d KiB; raise it: ulimit -l %d (as root, or memlock in /etc/security/limits.conf, or LimitMEMLOCK= of a systemd unit)",
+	return sentence.Say(ErrLockedMemory, "%s: the device's memory must be locked, %d KiB of it by now, and the limit is %d KiB; raise it: ulimit -l %d (as root, or memlock in /etc/security/limits.conf, or LimitMEMLOCK= of a systemd unit)",
 		address, kib(need), limit/1024, kib(max(need, doctor.LockedMemory)))
 }
 

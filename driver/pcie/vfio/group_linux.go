@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 )
 
 const containerNode = "/dev/vfio/vfio"
@@ -43,7 +44,7 @@ func (s *session) beginGroup(f *discover.Function) (int, cleanups, error) {
 		return -1, nil, fmt.Errorf("%s: %w", f.Address, err)
 	}
 	if status.flags&groupViable == 0 {
-		return -1, nil, say(ErrGroup, "%s: the kernel still has another function of IOMMU group %d; show them: ls -l %s/%d/devices/*/driver, and bind all but bridges to vfio-pci", f.Address, f.IOMMUGroup, groups, f.IOMMUGroup)
+		return -1, nil, sentence.Say(ErrGroup, "%s: the kernel still has another function of IOMMU group %d; show them: ls -l %s/%d/devices/*/driver, and bind all but bridges to vfio-pci", f.Address, f.IOMMUGroup, groups, f.IOMMUGroup)
 	}
 	container := int32(g.container)
 	if err := request(k, g.group, groupSetContainer, "put the IOMMU group into a container", &container); err != nil {
@@ -78,8 +79,8 @@ func (g *group) setIOMMU(f *discover.Function) error {
 		}
 		_, err = g.k.ioctlValue(g.container, vfioSetIOMMU, kind)
 		if errors.Is(err, unix.EPERM) {
-			p := say(ErrNoIOMMU, "%s: this IOMMU does not guard interrupts, and the kernel wants that accepted: echo 1 > /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", f.Address)
-			p.kinds = append(p.kinds, err)
+			p := sentence.Say(ErrNoIOMMU, "%s: this IOMMU does not guard interrupts, and the kernel wants that accepted: echo 1 > /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", f.Address)
+			p.Kinds = append(p.Kinds, err)
 			return p
 		}
 		if err != nil {
@@ -87,8 +88,8 @@ func (g *group) setIOMMU(f *discover.Function) error {
 		}
 		return nil
 	}
-	p := say(ErrUnsupported, "%s: the kernel has no driver for this IOMMU in VFIO; load it: modprobe vfio_iommu_type1", f.Address)
-	p.kinds = append(p.kinds, errors.ErrUnsupported)
+	p := sentence.Say(ErrUnsupported, "%s: the kernel has no driver for this IOMMU in VFIO; load it: modprobe vfio_iommu_type1", f.Address)
+	p.Kinds = append(p.Kinds, errors.ErrUnsupported)
 	return p
 }
 
@@ -132,7 +133,7 @@ func (g *group) openDevice(f *discover.Function) (int, cleanups, error) {
 	fd, err := g.k.ioctl(g.group, groupGetDevice, name)
 	if err != nil {
 		if errors.Is(err, unix.EBUSY) {
-			return -1, nil, say(ErrBusy, "%s is in use already, by this program or by another that shares its group", f.Address)
+			return -1, nil, sentence.Say(ErrBusy, "%s is in use already, by this program or by another that shares its group", f.Address)
 		}
 		return -1, nil, fmt.Errorf("%s: open in its IOMMU group: %w", f.Address, err)
 	}

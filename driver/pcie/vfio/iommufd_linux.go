@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 )
 
 const iommufdNode = "/dev/iommu"
@@ -81,16 +82,16 @@ func (a *ioas) openDevice(f *discover.Function) (_ int, undo cleanups, err error
 
 // bindError says why a function cannot be had.
 func (a *ioas) bindError(f *discover.Function, node string, err error) error {
-	var p *problem
+	var p *sentence.Error
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		p = say(ErrBusy, "%s: it, or another function of IOMMU group %d, is in use by another program, which this shows: sudo fuser -v %s /dev/vfio/%d", f.Address, f.IOMMUGroup, node, f.IOMMUGroup)
+		p = sentence.Say(ErrBusy, "%s: it, or another function of IOMMU group %d, is in use by another program, which this shows: sudo fuser -v %s /dev/vfio/%d", f.Address, f.IOMMUGroup, node, f.IOMMUGroup)
 	case errors.Is(err, unix.EPERM):
-		p = say(ErrNoIOMMU, "%s: this IOMMU does not guard interrupts, and the kernel wants that accepted: echo 1 > /sys/module/iommufd/parameters/allow_unsafe_interrupts", f.Address)
+		p = sentence.Say(ErrNoIOMMU, "%s: this IOMMU does not guard interrupts, and the kernel wants that accepted: echo 1 > /sys/module/iommufd/parameters/allow_unsafe_interrupts", f.Address)
 	default:
 		return fmt.Errorf("%s: %w", f.Address, err)
 	}
-	p.kinds = append(p.kinds, err)
+	p.Kinds = append(p.Kinds, err)
 	return p
 }
 

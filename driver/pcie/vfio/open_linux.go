@@ -7,6 +7,7 @@ import (
 
 	"github.com/espalier-nic/espalier/driver/pcie"
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 )
 
@@ -38,7 +39,7 @@ func open(k kernel, address string, opts Options) (*passthrough.Function, error)
 		return nil, err
 	}
 	if irq, err := d.IRQInfo(passthrough.IRQMSIX); err != nil || irq.Count == 0 {
-		return nil, errors.Join(say(ErrNoMSIX, "%s has no MSI-X interrupts; give its PCIe block an MSI-X capability (docs/boards.md), and see what it has: lspci -vv -s %s", found.Address, found.Address), err, d.Close())
+		return nil, errors.Join(sentence.Say(ErrNoMSIX, "%s has no MSI-X interrupts; give its PCIe block an MSI-X capability (docs/boards.md), and see what it has: lspci -vv -s %s", found.Address, found.Address), err, d.Close())
 	}
 	return passthrough.Open(d, passthrough.Options{Hugepages: opts.Hugepages, Addresses: d.session.space})
 }

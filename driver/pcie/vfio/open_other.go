@@ -8,13 +8,14 @@ import (
 	"fmt"
 
 	"github.com/espalier-nic/espalier/driver/pcie"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 )
 
 // Open opens nothing: VFIO is Linux's.
 func Open(address string, _ Options) (pcie.Function, error) {
-	return nil, &problem{
-		sentence: fmt.Sprintf("%s: VFIO needs Linux; elsewhere use --device vfio-user:SOCKET", address),
-		kinds:    []error{ErrUnsupported},
+	return nil, &sentence.Error{
+		Text:  fmt.Sprintf("%s: VFIO needs Linux; elsewhere use --device vfio-user:SOCKET", address),
+		Kinds: []error{ErrUnsupported},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/espalier-nic/espalier/driver/pcie/discover"
+	"github.com/espalier-nic/espalier/driver/pcie/internal/sentence"
 	"github.com/espalier-nic/espalier/driver/pcie/passthrough"
 )
 
@@ -82,9 +83,9 @@ func (s *session) begin(f *discover.Function, way Interface) (int, cleanups, err
 	possible := node != "" && err == nil
 	switch {
 	case way == IOMMUFD && !possible:
-		return -1, nil, &problem{
-			sentence: fmt.Sprintf("%s: this kernel has no iommufd for it (%s and /dev/vfio/devices, Linux 6.6 with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV; modprobe iommufd); use VFIO groups instead", f.Address, iommufdNode),
-			kinds:    []error{ErrUnsupported, errors.ErrUnsupported},
+		return -1, nil, &sentence.Error{
+			Text:  fmt.Sprintf("%s: this kernel has no iommufd for it (%s and /dev/vfio/devices, Linux 6.6 with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV; modprobe iommufd); use VFIO groups instead", f.Address, iommufdNode),
+			Kinds: []error{ErrUnsupported, errors.ErrUnsupported},
 		}
 	case way == IOMMUFD:
 		return s.beginIOMMUFD(f)

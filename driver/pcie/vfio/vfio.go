@@ -69,13 +69,3 @@ var (
 	// errors.ErrUnsupported.
 	ErrUnsupported = errors.New("kernel has no VFIO")
 )
-
-// problem is an error for a user: one sentence, and what kind it is.
-type problem struct {
-	sentence string
-	kinds    []error
-}
-
-func (p *problem) Error() string { return p.sentence }
-
-func (p *problem) Unwrap() []error { return p.kinds }
