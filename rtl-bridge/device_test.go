@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,8 +37,14 @@ type running struct {
 // stands still until start.
 func openRunning(t testing.TB, options Options) *running {
 	t.Helper()
+	return openRunningOf(t, loadTiny(t), options)
+}
+
+// openRunningOf is openRunning with a library of tiny_nic.
+func openRunningOf(t testing.TB, lib *Library, options Options) *running {
+	t.Helper()
 	r := &running{t: t, messages: make(chan endpoint.Message, 1000), faults: make(chan pcie.Fault, 1000)}
-	d, err := OpenDevice(loadTiny(t), DeviceConfig{
+	d, err := OpenDevice(lib, DeviceConfig{
 		Options: options, Seed: 1,
 		Deliver: func(m endpoint.Message) { r.messages <- m },
 		Fault:   func(f pcie.Fault) { r.faults <- f },
@@ -441,10 +448,22 @@ func TestRunnerArguments(t *testing.T) {
 	}
 }
 
+// inattentive returns tiny_nic without espalier_sim_attention.
+func inattentive(t testing.TB) *Library {
+	lib := *loadTiny(t)
+	lib.attention = 0
+	return &lib
+}
+
 // TestRunnerPriority: many accesses at once, memory mapped and unmapped meanwhile;
 // the race detector judges, and that all of it ends.
 func TestRunnerPriority(t *testing.T) {
-	r := openRunning(t, nil)
+	t.Run("attention", func(t *testing.T) { testPriority(t, loadTiny(t)) })
+	t.Run("steps", func(t *testing.T) { testPriority(t, inattentive(t)) })
+}
+
+func testPriority(t *testing.T, lib *Library) {
+	r := openRunningOf(t, lib, nil)
 	start(t, r)
 	pool := hostmem.NewPool()
 	defer pool.Close()
@@ -476,6 +495,51 @@ func TestRunnerPriority(t *testing.T) {
 		}
 	})
 	wg.Wait()
+}
+
+// watched is a word that simulators look at.
+var watched atomic.Int32
+
+// TestAttention: an advance stops for who waits, from its first clock on or later, and
+// for nobody after the word was taken away.
+func TestAttention(t *testing.T) {
+	s := tinySim(t, nil, 1)
+	advance := func(cycles uint64) uint64 {
+		t.Helper()
+		_, ran, err := s.Advance(cycles, 0)
+		ok(t, err)
+		return ran
+	}
+	if !s.attention(&watched) {
+		t.Fatal("the library has no espalier_sim_attention")
+	}
+	defer watched.Store(0)
+	if ran := advance(1000); ran != 1000 {
+		t.Errorf("%d cycles ran while nobody waited, want 1000", ran)
+	}
+	watched.Store(1)
+	if ran := advance(1000); ran != 1 {
+		t.Errorf("%d cycles ran while somebody waited, want 1", ran)
+	}
+	watched.Store(0)
+	var soon sync.WaitGroup
+	soon.Go(func() {
+		time.Sleep(10 * time.Millisecond)
+		watched.Store(1)
+	})
+	const long = 1 << 26
+	if ran := advance(long); ran < 2 || ran == long {
+		t.Errorf("%d of %d cycles ran until somebody waited", ran, long)
+	}
+	soon.Wait()
+	s.attention(nil)
+	if ran := advance(1000); ran != 1000 {
+		t.Errorf("%d cycles ran after the word was taken away, want 1000", ran)
+	}
+	s.lib = inattentive(t)
+	if s.attention(&watched) {
+		t.Error("a library without espalier_sim_attention has it")
+	}
 }
 
 // BenchmarkDeviceAccess is a register read while the clock runs.

@@ -74,7 +74,7 @@ type Library struct {
 	trace, coverage, peek                                 uintptr
 	// Optional; 0: the library has none. Of the three for remote memory it has
 	// all or none.
-	record, memRemote, memRequests, memAnswer uintptr
+	record, attention, memRemote, memRequests, memAnswer uintptr
 }
 
 // Load loads the library at path. Errors satisfy errors.Is with one of
@@ -187,6 +187,7 @@ func (l *Library) bind(handle uintptr) error {
 		}
 	}
 	l.record, _ = symbol("espalier_sim_record")
+	l.attention, _ = symbol("espalier_sim_attention")
 	l.memRemote, _ = symbol("espalier_sim_mem_remote")
 	l.memRequests, _ = symbol("espalier_sim_mem_requests")
 	l.memAnswer, _ = symbol("espalier_sim_mem_answer")

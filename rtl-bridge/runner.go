@@ -10,9 +10,11 @@ import (
 	"time"
 )
 
-// Steps of a Runner, in clock cycles. An access waits for the step under way, so
-// steps are small while accesses come; where nothing but the NIC is at work large
-// ones save the overhead, most of all that of members of a Cluster.
+// Steps of a Runner, in clock cycles, where the simulator does not see that somebody
+// waits: in a Cluster, or in a library without espalier_sim_attention. An access waits
+// for the step under way there, so steps are small while accesses come; where nothing
+// but the NIC is at work large ones save the overhead, most of all that of members of a
+// Cluster.
 const (
 	smallStep = 32
 	largeStep = 256
@@ -35,13 +37,14 @@ const (
 // Runner clocks one or more Devices on a goroutine of its own. Several share one
 // time, as in a Cluster, so that their wires can be joined.
 //
-// Accesses have priority: they wait for the end of a step of a few clock cycles
-// only. A Runner whose Devices have nothing to do keeps no processor busy; an
+// Accesses have priority: they wait for the end of one clock cycle, or of a step of a
+// few, only. A Runner whose Devices have nothing to do keeps no processor busy; an
 // access, a frame from the wire, or memory mapped wakes it at once.
 type Runner struct {
 	devices []*Device
 	mu      *sync.Mutex
-	// waiting counts goroutines that want mu; the runner lets them go first.
+	// waiting counts goroutines that want mu; the runner lets them go first. The
+	// simulator looks at it, where it can.
 	waiting atomic.Int32
 	// spoken counts the times that anybody has had mu.
 	spoken  atomic.Uint64
@@ -53,6 +56,7 @@ type Runner struct {
 	stop    chan struct{}
 	ended   chan struct{}
 	once    sync.Once
+	pinner  runtime.Pinner // of what the simulator looks at
 }
 
 // Start begins to clock devices that no Runner has yet, before they are used by
@@ -135,14 +139,24 @@ func (r *Runner) acquire() {
 		default:
 		}
 	}
-	r.mu.Lock()
+	for start := time.Now(); !r.mu.TryLock(); {
+		if time.Since(start) > impatience {
+			r.mu.Lock()
+			break
+		}
+	}
 	r.waiting.Add(-1)
 }
+
+// impatience is how long an access tries again and again to have the NIC before it
+// sleeps: longer than a clock cycle takes, and shorter than waking.
+const impatience = 20 * time.Microsecond
 
 // run clocks the devices until Close or until a design stops.
 func (r *Runner) run() {
 	defer close(r.ended)
-	rhythm := rhythm{r: r}
+	rhythm := rhythm{r: r, attentive: r.attend()}
+	defer r.attendNobody()
 	for {
 		if err := rhythm.turn(); err != nil {
 			for _, d := range r.devices {
@@ -172,6 +186,29 @@ func (r *Runner) run() {
 			runtime.Gosched() // the mutex would let the runner, which has the processor, win
 		}
 	}
+}
+
+// attend has the simulator stop for who waits, and says whether it can. Members of a
+// Cluster go in step and cannot.
+func (r *Runner) attend() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.devices) > 1 {
+		return false
+	}
+	r.pinner.Pin(&r.waiting)
+	return r.devices[0].sim.attention(&r.waiting)
+}
+
+// attendNobody ends what attend began. A simulator that has stopped for good refuses,
+// and does not advance again either.
+func (r *Runner) attendNobody() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.devices) == 1 {
+		r.devices[0].sim.attention(nil)
+	}
+	r.pinner.Unpin()
 }
 
 // standStill waits while the clock is held; false means that the runner is to end.
@@ -212,6 +249,8 @@ type rhythm struct {
 	r *Runner
 	// spoken is Runner.spoken as last seen.
 	spoken uint64
+	// attentive: the simulator stops for who waits.
+	attentive bool
 	// Cycles since anybody spoke to a device, and since then or since a device
 	// did something.
 	unspoken, quiet uint64
@@ -228,10 +267,13 @@ func (h *rhythm) turn() error {
 			h.spoken, h.unspoken, h.quiet, h.next = now, 0, 0, 0
 		}
 		step := uint64(smallStep)
-		if h.unspoken >= closeBy {
+		switch {
+		case h.attentive:
+			step = burst - ran
+		case h.unspoken >= closeBy:
 			step = largeStep
 		}
-		events, err := r.devices[0].step(step)
+		events, step, err := r.devices[0].stepUntil(step, anything)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -233,6 +234,13 @@ func (s *Sim) Advance(cycles uint64, until Event) (Event, uint64, error) {
 	r := s.call(s.lib.advance, uintptr(cycles), uintptr(until),
 		uintptr(unsafe.Pointer(&s.events)), uintptr(unsafe.Pointer(&s.ran)))
 	return Event(s.events), s.ran, s.check("advance", r)
+}
+
+// attention has advances stop while a word, which any thread may change, is not 0;
+// nil: never. The word must be pinned until another call or Close. It returns whether
+// the library can do so.
+func (s *Sim) attention(word *atomic.Int32) bool {
+	return s.lib.attention != 0 && s.check("attention", s.call(s.lib.attention, uintptr(unsafe.Pointer(word)))) == nil
 }
 
 // BARRead reads width (1, 2, 4 or 8) bytes. With ErrBus and pcie.ErrTimeout the

@@ -26,11 +26,19 @@ func (i *instance) run(cycles uint64) error {
 // step lets time pass, at most a quantum, for the function and all of its
 // Cluster, and hands on what came of it. i.mu is held.
 func (i *instance) step(cycles uint64) (Event, error) {
+	events, _, err := i.stepUntil(cycles, 0)
+	return events, err
+}
+
+// stepUntil is step, and stops early after one of the events, of which a Cluster takes
+// no notice. It returns the cycles that have passed. i.mu is held.
+func (i *instance) stepUntil(cycles uint64, until Event) (Event, uint64, error) {
 	if i.cluster != nil {
-		return i.cluster.step(cycles)
+		events, err := i.cluster.step(cycles)
+		return events, cycles, err
 	}
-	events, _, err := i.sim.Advance(cycles, 0)
-	return events, errors.Join(err, i.collect(events))
+	events, ran, err := i.sim.Advance(cycles, until)
+	return events, ran, errors.Join(err, i.collect(events))
 }
 
 // clusterCycle is the cycle before an access, as far as anybody needs it.

@@ -123,6 +123,13 @@ int espalier_sim_advance(espalier_sim* s, uint64_t cycles, uint32_t until, uint3
     return result;
 }
 
+int espalier_sim_attention(espalier_sim* s, const uint32_t* word) {
+    return running(s, [&](espalier::Sim& sim) {
+        sim.attention(word);
+        return ESPALIER_SIM_OK;
+    });
+}
+
 int espalier_sim_bar_read(espalier_sim* s, uint32_t bar, uint64_t offset, uint32_t width, uint64_t* value) {
     return running(s, [&](espalier::Sim& sim) {
         check_pointer(value, "value");

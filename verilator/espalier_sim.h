@@ -89,6 +89,13 @@ uint64_t espalier_sim_cycle(espalier_sim *s);
  * asked for), *ran the clocks run. Either pointer may be NULL. */
 int espalier_sim_advance(espalier_sim *s, uint64_t cycles, uint32_t until, uint32_t *events, uint64_t *ran);
 
+/* Optional; a library need not have this function. For an instance that one thread
+ * advances all the time and others want to use in between: advance stops after the
+ * clock under way while *word is not 0. It is looked at after each clock, may be
+ * changed by any thread at any time, and must stay valid until a call with another
+ * word or NULL, or destroy. */
+int espalier_sim_attention(espalier_sim *s, const uint32_t *word);
+
 /* BAR access of width 1, 2, 4 or 8 bytes at a naturally aligned offset. */
 int espalier_sim_bar_read(espalier_sim *s, uint32_t bar, uint64_t offset, uint32_t width, uint64_t *value);
 int espalier_sim_bar_write(espalier_sim *s, uint32_t bar, uint64_t offset, uint32_t width, uint64_t value);

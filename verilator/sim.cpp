@@ -131,6 +131,7 @@ uint64_t Sim::advance(uint64_t cycles, uint32_t until, uint32_t* events) {
         seen |= step();
         ++ran;
         if ((seen & until) != 0) break;
+        if (__builtin_expect(__atomic_load_n(attention_, __ATOMIC_RELAXED), 0) != 0) break;
     }
     *events = seen;
     return ran;

@@ -31,6 +31,8 @@ public:
 
     // Runs up to cycles clocks until one of the events; returns the clocks run.
     uint64_t advance(uint64_t cycles, uint32_t until, uint32_t* events);
+    // Advance stops while *word, which other threads change, is not 0; null: never.
+    void attention(const uint32_t* word) { attention_ = word != nullptr ? word : &kNobody; }
 
     uint64_t bar_read(uint32_t bar, uint64_t offset, uint32_t width);
     void bar_write(uint32_t bar, uint64_t offset, uint32_t width, uint64_t value);
@@ -58,6 +60,7 @@ public:
 
 private:
     static constexpr unsigned kMaxVectors = 32;
+    static constexpr uint32_t kNobody = 0;
 
     void clock_low();
     void clock_high();
@@ -79,6 +82,7 @@ private:
     std::unique_ptr<StimuliRecorder> recorder_;
     bool observed_ = false;  // by wave_ or recorder_
     uint64_t cycle_ = 0;
+    const uint32_t* attention_ = &kNobody;
     std::array<uint32_t, kMaxVectors> interrupts_{};
 };
 
