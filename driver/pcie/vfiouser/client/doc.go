@@ -21,9 +21,10 @@
 //
 // # Who reads the socket
 //
-// Each caller that waits for a reply may read the socket itself, in a blocking
-// system call, handing other callers their replies and serving the server's own
-// commands in between. One at a time does. While nobody calls, a goroutine of the
-// client's reads. This saves every call two changes of goroutine and costs the
-// server's commands at most a fraction of a millisecond now and then.
+// Each caller that waits for a reply may read the socket itself, handing other
+// callers their replies and serving the server's own commands in between. One at a
+// time does. While nobody calls, a goroutine of the client's waits for the server's
+// commands. This saves every call two changes of goroutine and costs the server's
+// commands at most a fraction of a millisecond now and then. A caller whose reply was
+// quick last time looks for the next one for some microseconds before it sleeps.
 package client
