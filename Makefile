@@ -45,8 +45,9 @@ test: setup-test lint firmware sim ## every test
 	$(GO) test -timeout 20m -count=1 ./...
 	$(GO) test -timeout 20m -count=1 -race -short $(RACE)
 
-# Packages with goroutines, and those that share memory with a device.
-RACE = ./driver/... ./hwmodel/... ./rtl-bridge/... ./regress/... ./gateway/... ./vm/... ./tests/seam/...
+# Packages with goroutines, and those that share memory with a device; the one that takes
+# longest first.
+RACE = ./tests/seam/... ./driver/... ./hwmodel/... ./rtl-bridge/... ./regress/... ./gateway/... ./vm/...
 
 lint: format-check vet ## formatting, go vet, staticcheck
 
