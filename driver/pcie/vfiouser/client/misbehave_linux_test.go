@@ -255,7 +255,6 @@ func TestAbsurdRegions(t *testing.T) {
 		_, err := c.Region(0)
 		wants(t, name, err, protocol.ErrProtocol)
 		ok(t, c.Reset())
-		// Fewer are no leak: an earlier test's may be closed meanwhile.
 		if after := openFDs(t); after != before {
 			t.Errorf("%s: %d descriptors are open, %d before", name, after, before)
 		}
